@@ -1,0 +1,308 @@
+/* replica.c - what a node does for its peers: read an object, merge one, page through a partition.
+ *
+ *   MSG_GET   read -> answer                 MSG_SCAN   scan -> answer
+ *   MSG_PUT   turn on the key -> merge -> written -> ack; nothing new: ack once what is there is durable
+ *
+ * Always true: an ack of ERR_OK is sent only in the step that learns that the object is durable here.
+ * A node that is no primary of the key stores it as a stand-in copy, with a marker beside it. */
+#include "core/core.h"
+
+static void answer_put(struct node *n, struct replica *r, enum err e, struct effects *fx)
+{
+	if (r->from.v != 0 && r->id.v != 0)
+		emit_msg(n, fx, r->from, MSG_PUT_ACK, r->id)->put_ack.err = e;
+}
+
+static void end(struct node *n, struct replica *r, struct effects *fx)
+{
+	bool verifying = r->verifying;
+	slot_end(n, &r->slot);
+	if (verifying) verify_on_step_done(n, fx);
+}
+
+/* ---- questions -------------------------------------------------------------------------------------- */
+
+static void refuse(struct node *n, struct node_id from, const struct msg *m, enum err e,
+                   struct effects *fx)
+{
+	if (m->id.v == 0) return;
+	switch (m->type) {
+	case MSG_PUT: emit_msg(n, fx, from, MSG_PUT_ACK, m->id)->put_ack.err = e; break;
+	case MSG_GET: emit_msg(n, fx, from, MSG_GET_REPLY, m->id)->get_reply.err = e; break;
+	case MSG_SCAN: emit_msg(n, fx, from, MSG_SCAN_REPLY, m->id)->scan_reply.err = e; break;
+	case MSG_LIST: {
+		struct msg_list_reply *r = &emit_msg(n, fx, from, MSG_LIST_REPLY, m->id)->list_reply;
+		*r = (struct msg_list_reply){.err = e, .partition = m->list.partition};
+		break;
+	}
+	case MSG_HELD_ASK: emit_msg(n, fx, from, MSG_HELD, m->id)->held.err = e; break;
+	default: unreachable();
+	}
+}
+
+static enum err begin_read(struct replica *r, struct bytes full_key, struct effects *fx)
+{
+	struct bytes key;
+	if (!store_key_make(&r->slot.arena, key_hash_of(full_key), full_key, &key)) return ERR_BUSY;
+	emit_read(fx, &r->slot, STORE_OBJECTS, key);
+	return ERR_OK;
+}
+
+static enum err begin_merge(struct node *n, struct replica *r, struct bytes key,
+                            struct bytes object, struct effects *fx)
+{
+	bool ok = true;
+	r->key = arena_copy(&r->slot.arena, key, &ok);
+	r->incoming = arena_copy(&r->slot.arena, object, &ok);
+	r->op.slot = r->slot.self;
+	return ok && key_begin(n, &r->op, r->key, fx) ? ERR_OK : ERR_BUSY;
+}
+
+static enum err begin(struct node *n, struct replica *r, const struct msg *m, struct effects *fx)
+{
+	switch (m->type) {
+	case MSG_GET:
+		r->kind = REPLICA_READ;
+		n->counters.replica_gets++;
+		r->partition = partition_of(&n->layout, key_hash_of(m->get.key));
+		return begin_read(r, m->get.key, fx);
+	case MSG_PUT:
+		r->kind = REPLICA_MERGE;
+		n->counters.replica_puts++;
+		return begin_merge(n, r, m->put.key, m->put.object, fx);
+	case MSG_SCAN:
+		r->kind = REPLICA_SCAN;
+		r->partition = m->scan.partition;
+		r->scan_objects = m->scan.objects;
+		if (r->partition.v >= n->layout.partitions) return ERR_BAD_BYTES;
+		return scan_begin(n, &r->slot, r->partition, m->scan.after, fx) ? ERR_OK : ERR_BUSY;
+	case MSG_LIST:
+	case MSG_HELD_ASK: return browse_begin(n, r, m, fx);
+	default: unreachable();
+	}
+}
+
+void replica_on_message(struct node *n, struct node_id from, const struct msg *m,
+                        struct effects *fx)
+{
+	if (m->type == MSG_HELD_ASK && m->held_ask.open) {
+		props_open(n, m->held_ask.prefix);
+		return;
+	}
+	enum err e = !n->formed                          ? ERR_NOT_READY
+	             : m->epoch.v != n->layout.epoch.v   ? ERR_OLD_EPOCH
+	             : layout_find(&n->layout, from) < 0 ? ERR_NOT_MEMBER
+	                                                 : ERR_OK;
+	struct replica *r = e == ERR_OK ? slot_take(n, &n->replicas) : NULL;
+	if (e == ERR_OK && r == NULL) e = ERR_BUSY;
+	if (r != NULL) {
+		r->from = from;
+		r->id = m->id;
+		e = begin(n, r, m, fx);
+		if (e != ERR_OK) slot_end(n, &r->slot);
+	}
+	if (e != ERR_OK) refuse(n, from, m, e, fx);
+}
+
+bool replica_merge_own(struct node *n, struct bytes key, struct bytes object, bool verifying,
+                       struct effects *fx)
+{
+	struct replica *r = slot_take(n, &n->replicas);
+	if (r == NULL) return false;
+	r->kind = REPLICA_MERGE;
+	r->verifying = verifying;
+	bool begun = begin_merge(n, r, key, object, fx) == ERR_OK;
+	if (!begun) slot_end(n, &r->slot); /* not `end`: it was not counted */
+	return begun;
+}
+
+bool replica_purge_own(struct node *n, struct bytes key, struct effects *fx)
+{
+	struct replica *r = slot_take(n, &n->replicas);
+	if (r == NULL) return false;
+	r->kind = REPLICA_PURGE;
+	r->verifying = true;
+	bool begun = begin_merge(n, r, key, BYTES_EMPTY, fx) == ERR_OK;
+	if (!begun) slot_end(n, &r->slot);
+	return begun;
+}
+
+/* ---- merging ------------------------------------------------------------------------------------------ */
+
+static bool is_stand_in(const struct node *n, struct bytes full_key)
+{
+	struct partition_id p = partition_of(&n->layout, key_hash_of(full_key));
+	return !ring_is_primary(&n->layout, p, props_n_of(n, full_key), n->self_member);
+}
+
+static bool write_merged(struct node *n, struct replica *r, struct bytes object, bool existed,
+                         struct effects *fx)
+{
+	struct write *w = write_new(&r->slot, 2);
+	struct bytes key;
+	if (w == NULL || !store_key_make(&r->slot.arena, key_hash_of(r->key), r->key, &key))
+		return false;
+	write_add(w, STORE_OBJECTS, key, object);
+	if (is_stand_in(n, r->key)) {
+		if (!existed && n->counters.stand_ins >= STAND_INS_MAX) return false;
+		if (!add_stand_in_marker(n, &r->slot, r->key, existed, w)) return false;
+	}
+	emit_write(fx, &r->slot, w);
+	return true;
+}
+
+/* What our state becomes. ERR_OK with *changed false: it holds the incoming object already. */
+static enum err merge(struct node *n, struct replica *r, const struct key_state *state,
+                      struct bytes *result, bool *changed)
+{
+	struct arena *a = &r->slot.arena;
+	struct object ours, theirs, merged;
+	enum err e = object_decode(a, r->incoming, &theirs);
+	if (e == ERR_OK && theirs.sibling_count == 0) e = ERR_BAD_BYTES;
+	if (e != ERR_OK) return e;
+	*changed = true;
+	*result = r->incoming;
+	if (state->object.len == 0) return ERR_OK;
+	e = object_decode(a, state->object, &ours);
+	if (e != ERR_OK) return e == ERR_BAD_BYTES ? ERR_CORRUPT : e;
+	if (!object_merge(a, &ours, &theirs, &merged)) return ERR_BUSY;
+	bool mult = props_keep_siblings(props_of(n, r->key));
+	if (!mult) n->counters.siblings_dropped_lww += object_keep_newest(&merged);
+	*changed = !object_same_siblings(&merged, &ours) || !dvv_includes(&ours.seen, &theirs.seen);
+	return object_encode(a, &merged, result) ? ERR_OK : ERR_BUSY;
+}
+
+static enum key_verdict purge_apply(struct node *n, struct replica *r,
+                                    const struct key_state *state, struct bytes *object,
+                                    struct effects *fx)
+{
+	struct write *w = write_new(&r->slot, 2);
+	struct bytes key;
+	if (!state->damaged || w == NULL ||
+	    !store_key_make(&r->slot.arena, key_hash_of(r->key), r->key, &key) ||
+	    (is_stand_in(n, r->key) && !remove_stand_in_marker(&r->slot, r->key, w))) {
+		end(n, r, fx);
+		return KEY_ENDED;
+	}
+	write_add(w, STORE_OBJECTS, key, BYTES_EMPTY);
+	n->counters.corrupt_purged++;
+	emit_write(fx, &r->slot, w);
+	*object = BYTES_EMPTY;
+	return KEY_WRITE;
+}
+
+enum key_verdict merge_apply(struct node *n, struct replica *r, const struct key_state *state,
+                             struct bytes *object, struct effects *fx)
+{
+	if (r->kind == REPLICA_PURGE) return purge_apply(n, r, state, object, fx);
+	bool changed = false;
+	enum err e = merge(n, r, state, object, &changed);
+	if (e == ERR_OK && !changed) {
+		n->counters.replica_puts_unchanged++;
+		return KEY_UNCHANGED;
+	}
+	if (e == ERR_OK && !write_merged(n, r, *object, state->object.len > 0 || state->damaged, fx))
+		e = ERR_BUSY;
+	if (e == ERR_OK) return KEY_WRITE;
+	answer_put(n, r, e, fx);
+	end(n, r, fx);
+	return KEY_ENDED;
+}
+
+void merge_on_stored(struct node *n, struct replica *r, enum err e, struct effects *fx)
+{
+	assert(r->kind == REPLICA_MERGE || r->kind == REPLICA_PURGE);
+	answer_put(n, r, e, fx);
+	end(n, r, fx);
+}
+
+/* ---- reading and scanning ------------------------------------------------------------------------------- */
+
+void replica_on_read(struct node *n, struct replica *r, const struct event *ev, struct effects *fx)
+{
+	assert(r->kind == REPLICA_READ);
+	bool ok = true;
+	struct bytes object = BYTES_EMPTY;
+	if (ev->read.err == ERR_OK) object = arena_copy(&r->slot.arena, ev->read.value, &ok);
+	if (ev->read.err == ERR_CORRUPT) verify_suspect(n, r->partition, fx);
+	struct msg *m = emit_msg(n, fx, r->from, MSG_GET_REPLY, r->id);
+	m->get_reply.err = ok ? ev->read.err : ERR_BUSY;
+	m->get_reply.vouched = partition_vouched(n, r->partition);
+	m->get_reply.object = object;
+	slot_end(n, &r->slot);
+}
+
+bool scan_begin(struct node *n, struct slot *s, struct partition_id p, struct bytes after,
+                struct effects *fx)
+{
+	return scan_begin_sized(n, s, p, after, SCAN_PAGE_BYTES, fx);
+}
+
+bool scan_begin_sized(struct node *n, struct slot *s, struct partition_id p, struct bytes after,
+                      size_t bytes_max, struct effects *fx)
+{
+	uint64_t first, last;
+	bool ok = true;
+	uint8_t *bounds = arena_take(&s->arena, 16);
+	if (bounds == NULL) return false;
+	partition_range(&n->layout, p, &first, &last);
+	/* Every key in the store is longer than a bare hash, so a bare hash sorts before its keys. */
+	put_u64be(bounds, first);
+	put_u64be(bounds + 8, last + 1);
+	struct bytes from = after.len > 0 ? arena_copy(&s->arena, after, &ok) : bytes_of(bounds, 8);
+	struct bytes until = last == UINT64_MAX ? BYTES_EMPTY : bytes_of(bounds + 8, 8);
+	if (ok) emit_scan(fx, s, STORE_OBJECTS, from, until, SCAN_PAGE_ENTRIES_MAX, bytes_max);
+	return ok;
+}
+
+static bool scan_entry(struct node *n, struct arena *a, const struct store_record *record,
+                       bool objects, struct scan_entry *out)
+{
+	bool ok = true;
+	struct object o;
+	*out = (struct scan_entry){.store_key = arena_copy(a, record->key, &ok),
+	                           .damaged = record->damaged};
+	struct arena_mark mark = arena_mark(a);
+	if (!out->damaged) {
+		enum err e = object_decode(a, record->value, &o);
+		if (e == ERR_BUSY) return false;
+		out->damaged = e != ERR_OK;
+	}
+	if (!out->damaged &&
+	    !object_digest(a, n->layout.secret, store_key_full(record->key), &o, out->digest))
+		return false;
+	arena_release(a, mark);
+	if (objects && !out->damaged) out->object = arena_copy(a, record->value, &ok);
+	return ok;
+}
+
+bool scan_page(struct node *n, struct arena *a, const struct event *ev, bool objects,
+               struct msg_scan_reply *out)
+{
+	*out = (struct msg_scan_reply){.err = ev->scanned.err, .done = ev->scanned.done};
+	if (out->err != ERR_OK) return true;
+	struct scan_entry *entries = arena_take(a, ev->scanned.count * sizeof *entries);
+	if (entries == NULL) return false;
+	for (uint32_t i = 0; i < ev->scanned.count; i++)
+		if (!scan_entry(n, a, &ev->scanned.records[i], objects, &entries[i])) return false;
+	out->entries = entries;
+	out->count = ev->scanned.count;
+	return true;
+}
+
+void replica_on_scanned(struct node *n, struct replica *r, const struct event *ev,
+                        struct effects *fx)
+{
+	if (r->kind != REPLICA_SCAN) {
+		browse_on_scanned(n, r, ev, fx);
+		return;
+	}
+	struct msg_scan_reply page;
+	if (!scan_page(n, &r->slot.arena, ev, r->scan_objects, &page))
+		page = (struct msg_scan_reply){.err = ERR_BUSY};
+	page.vouched = partition_vouched(n, r->partition);
+	for (uint32_t i = 0; i < page.count; i++)
+		if (page.entries[i].damaged) verify_suspect(n, r->partition, fx);
+	emit_msg(n, fx, r->from, MSG_SCAN_REPLY, r->id)->scan_reply = page;
+	slot_end(n, &r->slot);
+}

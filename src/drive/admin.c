@@ -1,0 +1,353 @@
+/* admin.c - what a node says of itself as JSON.
+ *
+ * Ids are 16 hex digits, hashes too. A name that is no UTF-8 is given percent-encoded, under the same
+ * member with `_encoded` behind it. The cluster's secret is never shown.
+ * Not here: changing anything; these only look. */
+#include "drive/admin.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/panic.h"
+#include "drive/cmd.h"
+#include "ring/ring.h"
+#include "wire/http_out.h"
+
+/* ---- JSON ----------------------------------------------------------------------------------- */
+
+/* `value` is taken over; NULL (no memory) leaves the member out. */
+static void set(json_t *object, const char *name, json_t *value)
+{
+	json_object_set_new(object, name, value);
+}
+
+static void set_hex(json_t *object, const char *name, uint64_t v)
+{
+	char text[17];
+	snprintf(text, sizeof text, "%016llx", (unsigned long long)v);
+	set(object, name, json_string(text));
+}
+
+static void set_number(json_t *object, const char *name, uint64_t v)
+{
+	set(object, name, json_integer((json_int_t)v));
+}
+
+static void set_bytes(json_t *object, const char *name, struct bytes b)
+{
+	json_t *text = json_stringn(b.data == NULL ? "" : (const char *)b.data, b.len);
+	char encoded_name[32];
+	struct buffer escaped = {0};
+	if (text != NULL) {
+		set(object, name, text);
+		return;
+	}
+	struct http_out out = {0};
+	http_out_escaped(&out, b);
+	out = (struct http_out){buffer_room(&escaped, out.len), out.len, 0};
+	if (out.data == NULL) return;
+	http_out_escaped(&out, b);
+	snprintf(encoded_name, sizeof encoded_name, "%s_encoded", name);
+	set(object, encoded_name, json_stringn((const char *)out.data, out.len));
+	buffer_free(&escaped);
+}
+
+/* The document with its newline; it is released. */
+static void dump(json_t *document, struct buffer *to)
+{
+	char *text = json_dumps(document, JSON_COMPACT);
+	if (text != NULL) {
+		buffer_append(to, bytes_of_string(text));
+		buffer_append(to, BYTES("\n"));
+	}
+	free(text);
+	json_decref(document);
+}
+
+static int refuse(struct buffer *to, int status, const char *why)
+{
+	json_t *document = json_object();
+	set(document, "error", json_string(why));
+	dump(document, to);
+	return status;
+}
+
+static bool is_up(const struct loop *l, struct node_id id)
+{
+	return id.v == node_self(l->node).v || node_believes_up(l->node, id);
+}
+
+/* ---- status and layout ---------------------------------------------------------------------- */
+
+struct share {
+	uint32_t all, first; /* partitions it holds; those whose first replica it is */
+};
+
+/* Of all members, in one pass over the table; freed by the caller, NULL without memory. */
+static struct share *shares_of(const struct layout *y)
+{
+	struct share *shares = calloc(y->member_count, sizeof *shares);
+	for (uint32_t i = 0; shares != NULL && i < y->partitions * y->replicas; i++) {
+		assert(y->primaries[i] < y->member_count);
+		shares[y->primaries[i]].all++;
+		shares[y->primaries[i]].first += i % y->replicas == 0;
+	}
+	return shares;
+}
+
+static json_t *member_json(const struct loop *l, const struct member *m, struct share share)
+{
+	json_t *o = json_object();
+	set_hex(o, "id", m->id.v);
+	set_bytes(o, "name", m->name);
+	set_bytes(o, "address", m->address);
+	set_bytes(o, "zone", m->zone);
+	set_number(o, "weight", m->weight);
+	set(o, "state", json_string(m->state == MEMBER_SERVING ? "serving" : "leaving"));
+	set(o, "self", json_boolean(m->id.v == node_self(l->node).v));
+	set(o, "up", json_boolean(is_up(l, m->id)));
+	set_number(o, "partitions", share.all);
+	set_number(o, "first_places", share.first);
+	return o;
+}
+
+static json_t *members_json(const struct loop *l, const struct layout *y)
+{
+	struct share *shares = shares_of(y);
+	json_t *list = json_array();
+	for (uint32_t i = 0; shares != NULL && i < y->member_count; i++)
+		json_array_append_new(list, member_json(l, &y->members[i], shares[i]));
+	free(shares);
+	return list;
+}
+
+static json_t *cluster_json(const struct layout *y)
+{
+	json_t *o = json_object();
+	char id[33];
+	for (unsigned i = 0; i < 16; i++) snprintf(id + 2 * i, 3, "%02x", y->cluster[i]);
+	set(o, "id", json_string(id));
+	set_number(o, "epoch", y->epoch.v);
+	set_number(o, "partitions", y->partitions);
+	set_number(o, "replicas", y->replicas);
+	return o;
+}
+
+static json_t *node_json(const struct loop *l)
+{
+	json_t *o = json_object();
+	set_hex(o, "id", node_self(l->node).v);
+	set(o, "name", json_string(l->config->name));
+	set(o, "version", json_string(CMD_VERSION));
+	set(o, "http", json_string(l->config->http));
+	set(o, "peer", json_string(l->config->advertise));
+	set(o, "ready", json_boolean(node_is_ready(l->node)));
+	set(o, "trouble", json_string(node_trouble(l->node)));
+	return o;
+}
+
+static json_t *counters_json(const struct loop *l)
+{
+	struct node_metrics m;
+	json_t *o = json_object();
+	node_metrics(l->node, &m);
+#define X(name, kind, help) set_number(o, #name, m.name);
+	NODE_METRICS(X)
+#undef X
+	return o;
+}
+
+static int status(const struct loop *l, struct buffer *to)
+{
+	const struct layout *y = node_layout(l->node);
+	json_t *o = json_object();
+	set(o, "node", node_json(l));
+	set(o, "cluster", y == NULL ? json_null() : cluster_json(y));
+	set(o, "members", y == NULL ? json_array() : members_json(l, y));
+	set(o, "counters", counters_json(l));
+	dump(o, to);
+	return 200;
+}
+
+/* Q arrays of N places in `members`. */
+static json_t *table_json(const struct layout *y)
+{
+	json_t *table = json_array();
+	for (uint32_t p = 0; p < y->partitions; p++) {
+		json_t *places = json_array();
+		for (uint32_t i = 0; i < y->replicas; i++)
+			json_array_append_new(places, json_integer(y->primaries[p * y->replicas + i]));
+		json_array_append_new(table, places);
+	}
+	return table;
+}
+
+static int layout(const struct loop *l, struct buffer *to)
+{
+	const struct layout *y = node_layout(l->node);
+	if (y == NULL) return refuse(to, 503, node_trouble(l->node));
+	json_t *o = cluster_json(y);
+	set(o, "members", members_json(l, y));
+	set(o, "primaries", table_json(y));
+	dump(o, to);
+	return 200;
+}
+
+/* ---- where a key lives ---------------------------------------------------------------------- */
+
+static struct member_set members_up(const struct loop *l, const struct layout *y)
+{
+	struct member_set up = {0};
+	for (uint32_t i = 0; i < y->member_count; i++)
+		if (is_up(l, y->members[i].id)) member_set_add(&up, i);
+	return up;
+}
+
+static json_t *place_json(const struct layout *y, const struct preference *p, unsigned place)
+{
+	json_t *o = json_object();
+	char why[128];
+	set_hex(o, "id", y->members[p->member].id.v);
+	set_bytes(o, "name", y->members[p->member].name);
+	set(o, "up", json_boolean(p->up));
+	set(o, "fallback", json_boolean(p->fallback));
+	if (p->fallback) set_bytes(o, "stands_for", y->members[p->stands_for].name);
+	if (p->fallback)
+		snprintf(why, sizeof why, "fallback: the primary of place %u is believed down", place + 1);
+	else if (!p->up)
+		snprintf(why, sizeof why, "primary of place %u; believed down, and no fallback is left",
+		         place + 1);
+	else
+		snprintf(why, sizeof why, "primary of place %u", place + 1);
+	set(o, "why", json_string(why));
+	return o;
+}
+
+/* A name from the query, within its limits. */
+static bool name_param(const struct http_target *t, const char *name, size_t most,
+                       struct bytes *value)
+{
+	return http_target_param(t, name, value) && value->len > 0 && value->len <= most;
+}
+
+static struct bytes type_param(const struct http_target *t)
+{
+	struct bytes type;
+	return http_target_param(t, "type", &type) && type.len > 0 ? type : BYTES("default");
+}
+
+static int ring(const struct loop *l, const struct http_target *t, struct buffer *to)
+{
+	const struct layout *y = node_layout(l->node);
+	struct bytes type = type_param(t), bucket, key;
+	uint8_t full[FULL_KEY_BYTES_MAX];
+	struct preference list[REPLICAS_MAX];
+	if (y == NULL) return refuse(to, 503, node_trouble(l->node));
+	if (type.len > TYPE_BYTES_MAX || !name_param(t, "bucket", BUCKET_BYTES_MAX, &bucket) ||
+	    !name_param(t, "key", NAME_BYTES_MAX, &key))
+		return refuse(to, 400, "expected ?bucket=B&key=K, and type=T unless it is `default`");
+	full_key_write(full, type, bucket, key);
+	struct key_hash hash = key_hash_of(bytes_of(full, full_key_len(type, bucket, key)));
+	struct partition_id partition = partition_of(y, hash);
+	struct member_set up = members_up(l, y);
+	unsigned count = ring_preference(y, partition, y->replicas, &up, list);
+	json_t *o = json_object(), *places = json_array();
+	set_number(o, "epoch", y->epoch.v);
+	set_number(o, "partition", partition.v);
+	set_hex(o, "hash", hash.v);
+	for (unsigned i = 0; i < count; i++) json_array_append_new(places, place_json(y, &list[i], i));
+	set(o, "preference", places);
+	dump(o, to);
+	return 200;
+}
+
+int admin_answer(struct loop *l, struct bytes what, const struct http_target *t, struct buffer *to)
+{
+	if (bytes_equal(what, BYTES("status"))) return status(l, to);
+	if (bytes_equal(what, BYTES("layout"))) return layout(l, to);
+	if (bytes_equal(what, BYTES("ring"))) return ring(l, t, to);
+	return 404;
+}
+
+/* ---- comparing replicas --------------------------------------------------------------------- */
+
+static bool number_param(const struct http_target *t, const char *name, uint32_t *value)
+{
+	struct bytes text;
+	uint32_t number = 0;
+	if (!http_target_param(t, name, &text) || text.len == 0 || text.len > 9) return false;
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.data[i] < '0' || text.data[i] > '9') return false;
+		number = number * 10 + (uint32_t)(text.data[i] - '0');
+	}
+	*value = number;
+	return true;
+}
+
+/* All full keys of a bucket begin so: its type and its name, each behind its length. */
+static struct bytes prefix_of(uint8_t *to, struct bytes type, struct bytes bucket)
+{
+	put_u16be(to, (uint16_t)type.len);
+	memcpy(to + 2, type.data, type.len);
+	put_u16be(to + 2 + type.len, (uint16_t)bucket.len);
+	memcpy(to + 4 + type.len, bucket.data, bucket.len);
+	return bytes_of(to, 4 + type.len + bucket.len);
+}
+
+int admin_compare_request(struct loop *l, const struct http_target *t, uint8_t *prefix,
+                          struct event *ev, struct buffer *to)
+{
+	const struct layout *y = node_layout(l->node);
+	struct bytes type = type_param(t), bucket;
+	uint32_t partition;
+	assert(ev->type == EV_CLIENT_COMPARE);
+	if (y == NULL) return refuse(to, 503, node_trouble(l->node));
+	if (!number_param(t, "partition", &partition) || partition >= y->partitions)
+		return refuse(to, 400, "expected ?partition=P below the number of partitions");
+	if (http_target_param(t, "bucket", &bucket)) {
+		if (bucket.len == 0 || bucket.len > BUCKET_BYTES_MAX || type.len > TYPE_BYTES_MAX)
+			return refuse(to, 400, "the bucket or its type is empty or too long");
+		ev->compare.prefix = prefix_of(prefix, type, bucket);
+	}
+	ev->compare.partition = (struct partition_id){partition};
+	return 200;
+}
+
+static json_t *key_json(struct bytes full)
+{
+	struct bytes type, bucket, name;
+	json_t *o = json_object();
+	if (!full_key_split(full, &type, &bucket, &name)) return o;
+	set_bytes(o, "type", type);
+	set_bytes(o, "bucket", bucket);
+	set_bytes(o, "key", name);
+	return o;
+}
+
+/* The name of whoever did not answer. */
+static void set_silent(const struct loop *l, json_t *o, struct node_id silent)
+{
+	const struct layout *y = node_layout(l->node);
+	int index = y == NULL ? -1 : layout_find(y, silent);
+	if (silent.v == 0) return;
+	set_hex(o, "silent_id", silent.v);
+	if (index >= 0) set_bytes(o, "silent", y->members[index].name);
+}
+
+int admin_compare(struct loop *l, const struct compare_result *result, struct buffer *to)
+{
+	json_t *o = json_object(), *examples = json_array();
+	if (result->err != ERR_OK) set(o, "error", json_string(err_text(result->err)));
+	set_silent(l, o, result->silent);
+	set_number(o, "replicas", result->replicas);
+	set_number(o, "keys", result->keys);
+	set_number(o, "different", result->different);
+	for (uint32_t i = 0; i < result->example_count; i++)
+		json_array_append_new(examples, key_json(result->examples[i]));
+	set(o, "examples", examples);
+	dump(o, to);
+	return result->err == ERR_OK ? 200 : err_http_status(result->err);
+}

@@ -1,0 +1,17 @@
+/* fault.h - when trouble strikes, whom, and for how long. */
+#ifndef DUNLIN_SIM_FAULT_H
+#define DUNLIN_SIM_FAULT_H
+
+#include "tests/sim/world.h"
+
+/* Set up what is so from the start, and put the first trouble of each kind on the agenda. */
+void fault_init(struct world *w);
+void fault_on_strike(struct world *w, const struct agenda_item *item);
+void fault_on_end(struct world *w, const struct agenda_item *item);
+/* A first start that could not be written ends the server, and whoever watches over it starts it
+ * again. The core says so in its trouble only. */
+void fault_watch(struct world *w);
+/* All trouble ends now: links, disks, clocks; whoever is down or stands still goes on. */
+void fault_heal(struct world *w);
+
+#endif

@@ -1,0 +1,366 @@
+/* final.c - see final.h.
+ *
+ *   FORMING --all ready--> TROUBLE --time is up, heal--> CALM --all asked for is demanded-->
+ *   CHECKING: drain, read every key (r=all), look into the stores, compare, read again --> OVER
+ *
+ * Each wait has a bound; past it the promise that it waits for is broken. "Drained" is: all nodes
+ * ready, no hints, no stand-in copies, nothing suspect, no request in flight. */
+#include "tests/sim/final.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/panic.h"
+#include "core/object.h"
+#include "ring/ring.h"
+#include "tests/sim/fault.h"
+#include "tests/sim/trace.h"
+#include "tests/sim/workload.h"
+
+#define POLL_US MS(200)
+#define FORM_US_MAX SECONDS(60)
+#define READY_US_MAX SECONDS(90)
+#define SETTLE_US SECONDS(15) /* from "all ready" until every request must succeed */
+#define CALM_US SECONDS(15)   /* and this long it is demanded */
+#define IDLE_US_MAX SECONDS(20)
+#define DRAIN_US_MAX SECONDS(240)
+#define READS_US_MAX SECONDS(60)
+#define REPAIR_US SECONDS(5)
+#define COMPARE_US_MAX SECONDS(60)
+/* client_ref of a compare: this and the partition. */
+#define COMPARE_REF (1ULL << 62)
+#define DECODE_POOL_BYTES MIB(64)
+
+enum round { ROUND_IDLE, ROUND_DRAIN, ROUND_READ, ROUND_REPAIR, ROUND_COMPARE, ROUND_AGAIN };
+
+static void stage_set(struct world *w, enum stage stage)
+{
+	w->stage = stage;
+	w->stage_us = w->now_us;
+	w->stage_round = 0;
+}
+
+static void round_next(struct world *w)
+{
+	assert(w->stage == STAGE_CHECKING);
+	w->stage_round++;
+	w->stage_us = w->now_us;
+}
+
+static bool waited(const struct world *w, uint64_t us)
+{
+	return w->now_us - w->stage_us >= us;
+}
+
+void final_begin(struct world *w)
+{
+	for (uint16_t i = 0; i < w->options.nodes; i++)
+		world_at(w, w->now_us + world_between(w, 0, SECONDS(2)), AGENDA_RESTART)->a = i;
+	stage_set(w, STAGE_FORMING);
+	w->strict_from_us = UINT64_MAX;
+	world_at(w, w->now_us + POLL_US, AGENDA_FINAL);
+}
+
+/* ---- what is waited for --------------------------------------------------------------------- */
+
+/* The first node that is not up and ready, or -1. */
+static int unready(const struct world *w)
+{
+	for (uint32_t i = 0; i < w->options.nodes; i++)
+		if (w->procs[i].state != PROC_UP || !node_is_ready(w->procs[i].node)) return (int)i;
+	return -1;
+}
+
+static void fail_unready(struct world *w, const char *promise, const char *when)
+{
+	int at = unready(w);
+	assert(at >= 0);
+	const struct proc *p = &w->procs[at];
+	world_fail(w, promise, HIST_NOBODY, HIST_NOBODY, "%s is not ready %s: %s", p->name, when,
+	           p->state != PROC_UP ? "not running" : node_trouble(p->node));
+}
+
+static bool count_record(void *context, const struct store_record *record)
+{
+	(void)record;
+	++*(uint32_t *)context;
+	return true;
+}
+
+static uint32_t hint_records(const struct world *w, uint16_t proc)
+{
+	uint32_t count = 0;
+	bool done = false;
+	enum err err = store_scan(w->procs[proc].disk.store, STORE_HINTS, BYTES_EMPTY, BYTES_EMPTY,
+	                          count_record, &count, &done);
+	assert(err == ERR_OK);
+	return count;
+}
+
+static bool drained(const struct world *w, uint16_t proc)
+{
+	struct node_metrics m;
+	node_metrics(w->procs[proc].node, &m);
+	return m.hints == 0 && m.stand_ins == 0 && m.suspect_partitions == 0 &&
+	       m.coord_slots_used == 0 && m.replica_slots_used == 0 && m.keys_in_flight == 0 &&
+	       hint_records(w, proc) == 0;
+}
+
+static void fail_undrained(struct world *w, uint16_t proc)
+{
+	struct node_metrics m;
+	node_metrics(w->procs[proc].node, &m);
+	world_fail(w, "P4", HIST_NOBODY, HIST_NOBODY,
+	           "%s has not come to rest: %llu hints, %llu stand-in copies, %u hint records, %llu "
+	           "suspect partitions, %llu + %llu requests, %llu keys in flight",
+	           w->procs[proc].name, (unsigned long long)m.hints, (unsigned long long)m.stand_ins,
+	           hint_records(w, proc), (unsigned long long)m.suspect_partitions,
+	           (unsigned long long)m.coord_slots_used, (unsigned long long)m.replica_slots_used,
+	           (unsigned long long)m.keys_in_flight);
+}
+
+/* ---- looking into the stores ---------------------------------------------------------------- */
+
+struct look {
+	struct world *w;
+	uint16_t proc;
+	struct arena arena;
+};
+
+static uint64_t digest_of(const struct object *o)
+{
+	uint64_t sum = 0x9e3779b97f4a7c15U;
+	for (uint32_t i = 0; i < o->sibling_count; i++) {
+		const struct sibling *s = &o->siblings[i];
+		sum = (sum ^ s->dot.actor.v) * 0x100000001b3U;
+		sum = (sum ^ s->dot.at.v ^ (uint64_t)s->tombstone << 63) * 0x100000001b3U;
+		sum = (sum ^ s->expires_ms) * 0x100000001b3U;
+		for (size_t k = 0; k < s->value.len; k++) sum = (sum ^ s->value.data[k]) * 0x100000001b3U;
+	}
+	return sum;
+}
+
+static bool holds(const struct world *w, uint16_t proc, struct bytes full_key)
+{
+	const struct layout *l = node_layout(w->procs[proc].node);
+	int member = layout_find(l, w->procs[proc].id);
+	struct partition_id p = partition_of(l, key_hash_of(full_key));
+	return member >= 0 && ring_is_primary(l, p, l->replicas, (uint32_t)member);
+}
+
+static void look_at(struct look *k, uint32_t key, const struct store_record *record)
+{
+	struct world *w = k->w;
+	struct object object = {.sibling_count = 0};
+	struct hist_stored stored = {.key = key,
+	                             .replica = k->proc,
+	                             .before_reads = w->stage_round == ROUND_DRAIN,
+	                             .at_us = w->now_us};
+	if (record != NULL && object_decode(&k->arena, record->value, &object) != ERR_OK)
+		world_fail(w, "P4", key, HIST_NOBODY, "%s stores what is no object",
+		           w->procs[k->proc].name);
+	if (w->failed) return;
+	stored.shown = history_shown_new(&w->history, key);
+	for (uint32_t i = 0; i < object.sibling_count; i++)
+		if (!workload_note_sibling(w, key, &object.siblings[i])) return;
+	stored.digest = object.sibling_count == 0 ? 0 : digest_of(&object);
+	history_stored(&w->history, &stored);
+	arena_free(&k->arena);
+	arena_init(&k->arena, k->arena.pool);
+}
+
+struct find {
+	struct bytes full_key;
+	struct look *look;
+	uint32_t key;
+	bool found;
+};
+
+static bool find_record(void *context, const struct store_record *record)
+{
+	struct find *f = context;
+	if (record->key.len < f->full_key.len) return true;
+	size_t head = record->key.len - f->full_key.len;
+	struct bytes tail = bytes_of(record->key.data + head, f->full_key.len);
+	if (!bytes_equal(tail, f->full_key)) return true;
+	f->found = true;
+	if (record->damaged)
+		world_fail(f->look->w, "P4", f->key, HIST_NOBODY, "%s still holds a damaged record",
+		           f->look->w->procs[f->look->proc].name);
+	else
+		look_at(f->look, f->key, record);
+	return false;
+}
+
+static void look_into(struct world *w, uint16_t proc, struct pool *pool)
+{
+	struct look look = {.w = w, .proc = proc};
+	arena_init(&look.arena, pool);
+	for (uint32_t key = 0; key < SIM_KEYS && !w->failed; key++) {
+		struct find f = {workload_key(w, key), &look, key, false};
+		bool done = false;
+		if (!holds(w, proc, f.full_key)) continue;
+		enum err err = store_scan(w->procs[proc].disk.store, STORE_OBJECTS, BYTES_EMPTY,
+		                          BYTES_EMPTY, find_record, &f, &done);
+		assert(err == ERR_OK);
+		if (!f.found) look_at(&look, key, NULL);
+	}
+	arena_free(&look.arena);
+}
+
+static void look_into_all(struct world *w)
+{
+	struct pool pool;
+	void *region = malloc(DECODE_POOL_BYTES),
+		 *state = calloc(1, pool_state_bytes(DECODE_POOL_BYTES));
+	assert(region != NULL && state != NULL);
+	pool_init(&pool, region, DECODE_POOL_BYTES, state);
+	for (uint16_t i = 0; i < w->options.nodes && !w->failed; i++) look_into(w, i, &pool);
+	free(region);
+	free(state);
+}
+
+/* ---- compare, as an operator would --------------------------------------------------------- */
+
+/* The next partition, asked of one node after another; a pool that is full gets another chance. */
+static void compare_next(struct world *w)
+{
+	uint32_t partitions = node_layout(w->procs[0].node)->partitions;
+	assert(w->compares_left > 0 && w->compares_left <= partitions);
+	uint32_t p = partitions - w->compares_left;
+	struct event ev = {.type = EV_CLIENT_COMPARE,
+	                   .compare = {.client = {COMPARE_REF + p}, .partition = {p}}};
+	w->compare_open = true;
+	world_step(w, (uint16_t)(p % w->options.nodes), &ev);
+}
+
+void final_on_compare(struct world *w, const struct compare_result *result)
+{
+	uint32_t key = HIST_NOBODY;
+	assert(w->compare_open && w->compares_left > 0);
+	w->compare_open = false;
+	if (result->err == ERR_BUSY) return;
+	w->compares_left--;
+	if (result->example_count > 0) {
+		int found = workload_find_key(w, result->examples[0]);
+		if (found >= 0) key = (uint32_t)found;
+	}
+	if (result->err != ERR_OK || result->different > 0 || result->replicas != w->history.replicas_n)
+		world_fail(w, "P4", key, HIST_NOBODY,
+		           "compare says %s: %llu of %llu keys differ over %u replicas",
+		           err_name(result->err), (unsigned long long)result->different,
+		           (unsigned long long)result->keys, result->replicas);
+}
+
+/* ---- stages --------------------------------------------------------------------------------- */
+
+static void forming(struct world *w)
+{
+	if (unready(w) < 0 || w->early) {
+		trace_world(w, w->early ? "trouble begins before it is formed" : "formed");
+		stage_set(w, STAGE_TROUBLE);
+		if (w->options.faults == 0) w->strict_from_us = w->now_us + SECONDS(3);
+		workload_start(w);
+	} else if (waited(w, FORM_US_MAX) && w->options.faults == 0) {
+		fail_unready(w, "forming", "60 s after the start");
+	} else if (waited(w, FORM_US_MAX)) {
+		w->early = true; /* trouble struck all the same: the heal will show */
+	}
+}
+
+static void trouble(struct world *w)
+{
+	if (!waited(w, w->options.time_us)) return;
+	fault_heal(w);
+	stage_set(w, STAGE_CALM);
+}
+
+static void calm(struct world *w)
+{
+	if (w->strict_from_us == UINT64_MAX && unready(w) < 0)
+		w->strict_from_us = w->now_us + SETTLE_US;
+	if (w->strict_from_us == UINT64_MAX && waited(w, READY_US_MAX))
+		fail_unready(w, "forming", "90 s after all trouble ended");
+	if (w->strict_from_us == UINT64_MAX || w->now_us < w->strict_from_us + CALM_US) return;
+	workload_stop(w);
+	stage_set(w, STAGE_CHECKING);
+}
+
+/* Has everything come to rest? False, and a failure if it takes too long. */
+static bool at_rest(struct world *w)
+{
+	for (uint16_t i = 0; i < w->options.nodes; i++) {
+		assert(w->procs[i].state == PROC_UP);
+		if (drained(w, i)) continue;
+		if (waited(w, DRAIN_US_MAX)) fail_undrained(w, i);
+		return false;
+	}
+	return true;
+}
+
+static void reading(struct world *w)
+{
+	if (workload_reads_left(w) > 0) {
+		if (waited(w, READS_US_MAX))
+			world_fail(w, "P6", HIST_NOBODY, HIST_NOBODY, "not every key can be read with r=all");
+		return;
+	}
+	if (w->stage_round == ROUND_AGAIN)
+		stage_set(w, STAGE_OVER);
+	else
+		round_next(w);
+}
+
+static void comparing(struct world *w)
+{
+	if (w->compares_left == 0) {
+		round_next(w);
+		workload_read_all(w, HIST_FINAL_AGAIN);
+	} else if (waited(w, COMPARE_US_MAX)) {
+		world_fail(w, "P4", HIST_NOBODY, HIST_NOBODY, "%u compares never ended", w->compares_left);
+	} else if (!w->compare_open) {
+		compare_next(w);
+	}
+}
+
+static void checking(struct world *w)
+{
+	switch ((enum round)w->stage_round) {
+	case ROUND_IDLE:
+		if (workload_is_idle(w))
+			round_next(w);
+		else if (waited(w, IDLE_US_MAX))
+			world_fail(w, "P7", HIST_NOBODY, HIST_NOBODY, "a client still waits for its answer");
+		break;
+	case ROUND_DRAIN:
+		if (!at_rest(w)) break;
+		if ((w->options.faults & FAULTS_FATAL) == 0) look_into_all(w);
+		round_next(w);
+		workload_read_all(w, HIST_FINAL);
+		break;
+	case ROUND_READ:
+	case ROUND_AGAIN: reading(w); break;
+	case ROUND_REPAIR:
+		if (!waited(w, REPAIR_US) || !at_rest(w)) break;
+		look_into_all(w);
+		round_next(w);
+		w->compares_left = node_layout(w->procs[0].node)->partitions;
+		break;
+	case ROUND_COMPARE: comparing(w); break;
+	}
+}
+
+void final_on_stage(struct world *w, const struct agenda_item *item)
+{
+	(void)item;
+	fault_watch(w);
+	switch (w->stage) {
+	case STAGE_FORMING: forming(w); break;
+	case STAGE_TROUBLE: trouble(w); break;
+	case STAGE_CALM: calm(w); break;
+	case STAGE_CHECKING: checking(w); break;
+	case STAGE_OVER: break;
+	}
+	if (w->stage != STAGE_OVER) world_at(w, w->now_us + POLL_US, AGENDA_FINAL);
+}

@@ -1,0 +1,198 @@
+/* proc.c - see proc.h.
+ *
+ *            start                pause
+ *   DOWN -----------> UP ---------------------> PAUSED
+ *     ^                |  <---------------------  |
+ *     |     crash      |         resume           |
+ *     +----------------+--------------------------+
+ *
+ * Memory of the node is fresh and zeroed at each start; the pool behind it keeps the garbage of the
+ * last life, as mmap'd memory of a real process need not be zero either. */
+#include "tests/sim/proc.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/panic.h"
+#include "tests/sim/disk.h"
+#include "tests/sim/net.h"
+#include "tests/sim/trace.h"
+#include "tests/sim/workload.h"
+
+void proc_init(struct world *w, uint16_t proc)
+{
+	struct proc *p = &w->procs[proc];
+	*p = (struct proc){.state = PROC_DOWN, .tick_us = UINT64_MAX, .effects_left = -1};
+	snprintf(p->name, sizeof p->name, "n%u", (unsigned)proc + 1);
+	snprintf(p->address, sizeof p->address, "10.0.0.%u:8099", (unsigned)proc + 1);
+	p->pool = malloc(SIM_POOL_BYTES);
+	assert(p->pool != NULL);
+	memset(p->pool, 0xa5, SIM_POOL_BYTES);
+	disk_init(w, proc);
+}
+
+void proc_free(struct world *w, uint16_t proc)
+{
+	struct proc *p = &w->procs[proc];
+	free(p->memory);
+	free(p->pool);
+	disk_free(w, proc);
+}
+
+/* ---- boot ----------------------------------------------------------------------------------- */
+
+static void config_fill(struct world *w, uint16_t proc, struct node_config *c,
+                        struct bytes join[SIM_NODES_MAX])
+{
+	const struct proc *p = &w->procs[proc];
+	bool tight = w->options.faults != 0 && w->options.seed % 8 == 7;
+	for (uint32_t i = 0; i < w->options.nodes; i++) join[i] = bytes_of_string(w->procs[i].address);
+	*c = (struct node_config){.name = bytes_of_string(p->name),
+	                          .address = bytes_of_string(p->address),
+	                          .join = join,
+	                          .join_count = w->options.nodes,
+	                          .expect = w->options.nodes,
+	                          .partitions = SIM_PARTITIONS,
+	                          .replicas = w->history.replicas_n,
+	                          .hint_after_us = tight ? MS(20) : 0,
+	                          .coord_slots = tight ? 8 : 64,
+	                          .replica_slots = tight ? 8 : 128};
+	if (w->options.nodes == 1) c->join_count = 0;
+	for (size_t i = 0; i < sizeof c->entropy; i += sizeof(uint64_t)) {
+		uint64_t v = prng_next(&w->prng);
+		memcpy(c->entropy + i, &v, sizeof v);
+	}
+}
+
+struct boot {
+	struct world *w;
+	struct node *node;
+	enum err err;
+};
+
+static bool boot_record(void *context, const struct store_record *record)
+{
+	struct boot *b = context;
+	if (record->damaged) b->err = ERR_CORRUPT;
+	if (b->err == ERR_OK) b->err = node_boot_record(b->node, record->key, record->value);
+	return b->err == ERR_OK;
+}
+
+void proc_start(struct world *w, uint16_t proc)
+{
+	struct proc *p = &w->procs[proc];
+	if (p->state != PROC_DOWN) return;
+	struct node_config config;
+	struct bytes join[SIM_NODES_MAX];
+	config_fill(w, proc, &config, join);
+	size_t bytes = (node_memory(&config) + 63) / 64 * 64;
+	p->memory = aligned_alloc(64, bytes);
+	assert(p->memory != NULL);
+	memset(p->memory, 0, bytes);
+	p->node = node_init(p->memory, &config, p->pool, SIM_POOL_BYTES);
+	p->state = PROC_UP;
+	p->start++;
+	p->clock_base_us = world_between(w, 0, SECONDS(100000));
+	p->tick_us = UINT64_MAX;
+	p->effects_left = -1;
+	struct boot boot = {w, p->node, ERR_OK};
+	bool done = false;
+	enum err err =
+		store_scan(p->disk.store, STORE_META, BYTES_EMPTY, BYTES_EMPTY, boot_record, &boot, &done);
+	if (err != ERR_OK || boot.err != ERR_OK)
+		world_fail(w, "boot", HIST_NOBODY, HIST_NOBODY, "%s does not start on its own disk: %s",
+		           p->name, err_name(err != ERR_OK ? err : boot.err));
+	if (w->failed) return;
+	trace_world(w, "%s starts (%u)", p->name, p->start);
+	w->fx->count = 0;
+	node_start(p->node, world_instant(w, proc), world_wall(w, proc), w->fx);
+	p->id = node_self(p->node);
+	world_perform(w, proc);
+	if (p->state != PROC_UP) return;
+	proc_arm(w, proc);
+	net_connect_all(w, proc);
+}
+
+/* ---- death and sleep ------------------------------------------------------------------------ */
+
+void proc_crash(struct world *w, uint16_t proc, uint64_t restart_us)
+{
+	struct proc *p = &w->procs[proc];
+	assert(p->state != PROC_DOWN);
+	trace_world(w, "%s dies", p->name);
+	p->state = PROC_DOWN;
+	disk_crash(w, proc);
+	p->node = NULL;
+	free(p->memory);
+	p->memory = NULL;
+	p->effects_left = -1;
+	net_died(w, proc);
+	workload_on_crash(w, proc);
+	world_at(w, w->now_us + restart_us, AGENDA_RESTART)->a = proc;
+}
+
+void proc_pause(struct world *w, uint16_t proc, uint64_t for_us)
+{
+	struct proc *p = &w->procs[proc];
+	if (p->state != PROC_UP) return;
+	trace_world(w, "%s stands still for %.3f s", p->name, (double)for_us / 1e6);
+	p->state = PROC_PAUSED;
+	p->pauses++;
+	p->resume_us = w->now_us + for_us;
+	struct agenda_item *item = world_at(w, p->resume_us, AGENDA_RESUME);
+	item->a = proc;
+	item->start = p->start;
+}
+
+/* What waited for it is on the agenda behind this. */
+void proc_on_resume(struct world *w, const struct agenda_item *item)
+{
+	struct proc *p = &w->procs[item->a];
+	if (p->start == item->start && p->state == PROC_PAUSED) p->state = PROC_UP;
+}
+
+/* ---- ticks and clocks ----------------------------------------------------------------------- */
+
+static uint64_t deadline_us(const struct world *w, uint16_t proc)
+{
+	const struct proc *p = &w->procs[proc];
+	struct instant at = node_deadline(p->node);
+	if (at.us == UINT64_MAX) return UINT64_MAX;
+	uint64_t us = at.us > p->clock_base_us ? at.us - p->clock_base_us : 0;
+	return us > w->now_us ? us : w->now_us;
+}
+
+void proc_arm(struct world *w, uint16_t proc)
+{
+	struct proc *p = &w->procs[proc];
+	uint64_t at = deadline_us(w, proc);
+	if (at >= p->tick_us) return;
+	p->tick_us = at;
+	struct agenda_item *item = world_at(w, at, AGENDA_TICK);
+	item->a = proc;
+	item->start = p->start;
+	item->x = at;
+}
+
+void proc_on_tick(struct world *w, const struct agenda_item *item)
+{
+	struct proc *p = &w->procs[item->a];
+	if (item->x != p->tick_us) return; /* an earlier one took its place */
+	p->tick_us = UINT64_MAX;
+	if (deadline_us(w, item->a) > w->now_us) {
+		proc_arm(w, item->a);
+		return;
+	}
+	struct event ev = {.type = EV_TICK};
+	world_step(w, item->a, &ev);
+}
+
+void proc_set_clock(struct world *w, uint16_t proc, int64_t skew_us, int64_t drift_ppm)
+{
+	struct proc *p = &w->procs[proc];
+	/* Drift counts from time 0: take out what it adds by now, so that only `skew_us` is seen. */
+	p->drift_ppm = drift_ppm;
+	p->skew_us = skew_us - (int64_t)w->now_us / 1000000 * drift_ppm;
+}

@@ -1,0 +1,21 @@
+/* proc.h - the life of a node's process: boot from its store, run, stand still, die. */
+#ifndef DUNLIN_SIM_PROC_H
+#define DUNLIN_SIM_PROC_H
+
+#include "tests/sim/world.h"
+
+void proc_init(struct world *w, uint16_t proc);
+void proc_free(struct world *w, uint16_t proc);
+/* Boot: the meta family, then node_start. It is down. */
+void proc_start(struct world *w, uint16_t proc);
+/* At once, and up again after `restart_us`. It is not down. */
+void proc_crash(struct world *w, uint16_t proc, uint64_t restart_us);
+void proc_pause(struct world *w, uint16_t proc, uint64_t for_us);
+/* See to it that a tick is on the agenda in time. */
+void proc_arm(struct world *w, uint16_t proc);
+void proc_on_resume(struct world *w, const struct agenda_item *item);
+void proc_on_tick(struct world *w, const struct agenda_item *item);
+/* How far its wall clock may move on from `skew_us` and `drift_ppm`: set both, time goes on. */
+void proc_set_clock(struct world *w, uint16_t proc, int64_t skew_us, int64_t drift_ppm);
+
+#endif
