@@ -121,13 +121,29 @@ static void survey(struct store *s, struct survey *v, uint32_t page, uint32_t ve
 	}
 }
 
+/* Flip bits in one of the files; how many records that may cost. A single bit among the data, behind
+ * the first block, costs its block; the engine's index or a file's first block cost a file. How the
+ * records lie in files is up to when the engine compacted, so a round cannot be chosen by place. */
+static uint32_t rot_somewhere(const char *dir, struct prng *p, bool one_block)
+{
+	char names[ROT_NAMES_MAX][192];
+	uint32_t count = rot_large_files(dir, names);
+	assert_true(count > 0);
+	const char *name = names[prng_below(p, count)];
+	uint64_t len = (uint64_t)rot_length(name);
+	for (uint64_t flips = one_block ? 1 : prng_below(p, 4) + 1; flips > 0; flips--) {
+		uint64_t at = one_block ? len / 4 + prng_below(p, len / 2) : prng_below(p, len);
+		rot_flip(name, (off_t)at, (uint8_t)(1U << prng_below(p, 8)));
+	}
+	return one_block ? BLOCK_RECORDS_MAX : ROT_RECORDS;
+}
+
 static void rotten_tables_never_give_wrong_bytes_and_cost_only_their_range(void **state)
 {
-	char root[64], dir[96], names[32][192];
+	char root[64], dir[96];
 	struct survey v;
 	struct prng p;
 	uint64_t lost = 0;
-	uint32_t exact = 0;
 	(void)state;
 	prng_seed(&p, 21);
 	bench_directory(root);
@@ -141,24 +157,18 @@ static void rotten_tables_never_give_wrong_bytes_and_cost_only_their_range(void 
 		char rotten[96];
 		snprintf(rotten, sizeof(rotten), "%s/r", root);
 		bench_shell("cp -r '%s' '%s'", dir, rotten);
-		uint32_t count = rot_files(rotten, ".sst", names, 32);
-		assert_true(count > 0);
-		const char *name = names[prng_below(&p, count)];
-		for (uint64_t flips = prng_below(&p, 4) + 1; flips > 0; flips--)
-			rot_flip(name, (off_t)prng_below(&p, (uint64_t)rot_length(name)),
-			         (uint8_t)(1U << prng_below(&p, 8)));
+		uint32_t most = rot_somewhere(rotten, &p, round % 3 == 0);
 		s = must_open(rotten);
 		survey(s, &v, round % 2 == 0 ? ROT_RECORDS * 100 : 300, 2);
 		lost += ROT_RECORDS - v.good;
-		exact += v.good + 4 * BLOCK_RECORDS_MAX >= ROT_RECORDS;
+		assert_true(v.good + most >= ROT_RECORDS);
 		assert_true((v.good == ROT_RECORDS) == (v.bad == 0));
 		write_record(s, 17, 9); /* writes go on */
 		store_close(s);
 		bench_remove(rotten);
 	}
 	print_message("records lost to rot: %lu of %u\n", (unsigned long)lost, 25 * ROT_RECORDS);
-	assert_true(lost > 0);   /* else nothing was tested */
-	assert_true(exact > 15); /* one round in two reads it in one go; a bad index costs a file */
+	assert_true(lost > 0); /* else nothing was tested */
 	bench_remove(root);
 }
 

@@ -85,13 +85,15 @@ class Cluster:
             return int(f.read())
 
     def kill(self, i, how=signal.SIGKILL):
-        """End node i, which was started here, and wait until its port is free."""
+        """End node i, which was started here, and wait until its process is gone: its port is free
+        before its data is."""
         pid = self.pid(i)
         os.kill(pid, how)
         if how in (signal.SIGKILL, signal.SIGTERM):
-            assert wait_for(lambda: is_free(self.port(i))), "n%d does not end" % i
             for p in self.restarted:
-                p.poll()
+                if p.pid == pid:
+                    p.wait(30)
+            assert wait_for(lambda: not os.path.exists("/proc/%d" % pid)), "n%d does not end" % i
 
     def restart(self, i):
         """Start node i again, by hand, as its user would."""
