@@ -21,10 +21,10 @@
 static void append(struct client *c, const struct http_reply *a)
 {
 	struct http_out out = {0};
-	http_reply_write(a, client_unix_s(c->all), &out);
+	http_reply_write(a, client_unix_ms(c->all), &out);
 	size_t bytes = out.len;
 	if (client_out(c, bytes, &out)) {
-		http_reply_write(a, client_unix_s(c->all), &out);
+		http_reply_write(a, client_unix_ms(c->all), &out);
 		assert(out.len == bytes);
 		buffer_added(&c->out, out.len);
 	}
@@ -59,7 +59,7 @@ void answer_buffer(struct client *c, int status, const char *content_type, struc
 void answer_bad(struct client *c, int status, const char *reason)
 {
 	struct http_out out = {0};
-	uint64_t now = client_unix_s(c->all);
+	uint64_t now = client_unix_ms(c->all);
 	if (c->state != CLIENT_BODY) c->method = HTTP_OTHER;
 	http_reply_bad(status, reason, now, &out);
 	size_t bytes = out.len;
@@ -75,7 +75,7 @@ static void answer_failure(struct client *c, const struct http_failure *why)
 {
 	struct http_request *r = &c->all->request;
 	struct http_out out = {0};
-	uint64_t now = client_unix_s(c->all);
+	uint64_t now = client_unix_ms(c->all);
 	r->keep_alive = c->keep_alive;
 	http_reply_failure(why, r, now, &out);
 	size_t bytes = out.len;
@@ -167,7 +167,7 @@ void answer_object(struct client *c, const struct reply *reply)
 	uint64_t took_us = loop_now().us - c->since.us;
 	metrics_observe(histogram(&c->all->loop->metrics, c->want->op), took_us);
 	note_stats(c, reply, took_us);
-	http_object_reply_prepare(&a, c->want, reply, client_unix_s(c->all));
+	http_object_reply_prepare(&a, c->want, reply, client_unix_ms(c->all));
 	if (client_out(c, a.bytes, &out)) {
 		http_object_reply_write(&a, &out);
 		assert(out.len == a.bytes);

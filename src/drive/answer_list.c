@@ -54,9 +54,9 @@ static void send_head(struct client *c)
 	if (c->http_1_0) c->keep_alive = false; /* its end is the body's */
 	a.keep_alive = c->keep_alive;
 	c->list->sent = true;
-	http_reply_write(&a, client_unix_s(c->all), &out);
+	http_reply_write(&a, client_unix_ms(c->all), &out);
 	if (!client_out(c, out.len, &out)) return;
-	http_reply_write(&a, client_unix_s(c->all), &out);
+	http_reply_write(&a, client_unix_ms(c->all), &out);
 	buffer_added(&c->out, out.len);
 }
 

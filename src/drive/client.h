@@ -65,8 +65,8 @@ struct clients {
 	struct client *dirty;
 	bool draining;
 	bool closing;    /* the core is asked for nothing any more */
-	uint64_t unix_s; /* for Date */
-	struct instant unix_s_at;
+	uint64_t unix_ms; /* for Date */
+	struct instant unix_ms_at;
 	struct stats *stats;
 	struct http_scratch scratch;
 	struct http_request request; /* the one that is looked at */
@@ -86,7 +86,7 @@ void client_answered(struct client *c, int status);
 struct client_ref client_name(struct client *c);
 /* A writer into `out` with room for `bytes`; false: no memory, the connection is broken. */
 bool client_out(struct client *c, size_t bytes, struct http_out *out);
-uint64_t client_unix_s(struct clients *all);
+uint64_t client_unix_ms(struct clients *all);
 
 /* answer.c: the request in all->request is whole, with `body`; answer it, or hand it to the core. */
 void answer_request(struct client *c, struct bytes body);

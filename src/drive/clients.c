@@ -220,13 +220,13 @@ bool clients_are_quiet(const struct clients *all)
 	return true;
 }
 
-/* The clock is asked once a turn or so; Date has seconds. */
-uint64_t client_unix_s(struct clients *all)
+/* The clock is asked ten times a second at most. */
+uint64_t client_unix_ms(struct clients *all)
 {
 	struct instant now = loop_now();
-	if (all->unix_s == 0 || now.us - all->unix_s_at.us > MS(100)) {
-		all->unix_s = loop_wall().ms / 1000;
-		all->unix_s_at = now;
+	if (all->unix_ms == 0 || now.us - all->unix_ms_at.us > MS(100)) {
+		all->unix_ms = loop_wall().ms;
+		all->unix_ms_at = now;
 	}
-	return all->unix_s;
+	return all->unix_ms;
 }

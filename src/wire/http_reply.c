@@ -58,7 +58,7 @@ void http_reply_head(struct http_out *out, const struct http_reply_head *head)
 	http_out_string(out, " ");
 	http_out_string(out, http_reply_reason(head->status));
 	http_out_string(out, "\r\nServer: dunlin\r\nDate: ");
-	http_out_date(out, head->unix_s);
+	http_out_date(out, head->unix_ms / 1000);
 	http_out_string(out, "\r\n");
 	if (!head->keep_alive) http_out_string(out, "Connection: close\r\n");
 	if (head->keep_alive && head->http_1_0) http_out_string(out, "Connection: keep-alive\r\n");
@@ -74,13 +74,13 @@ void http_reply_head(struct http_out *out, const struct http_reply_head *head)
 	http_out_string(out, "\r\n");
 }
 
-void http_reply_write(const struct http_reply *a, uint64_t unix_s, struct http_out *out)
+void http_reply_write(const struct http_reply *a, uint64_t unix_ms, struct http_out *out)
 {
 	assert(a->status != 204 || a->body.len == 0);
 	struct bytes type =
 		a->content_type != NULL ? bytes_of_string(a->content_type) : HTTP_REPLY_TEXT;
 	size_t len = a->stream ? HTTP_REPLY_STREAM : a->body.len;
-	struct http_reply_head head = {a->status, type, len, a->keep_alive, a->http_1_0, unix_s};
+	struct http_reply_head head = {a->status, type, len, a->keep_alive, a->http_1_0, unix_ms};
 	http_reply_head(out, &head);
 	if (a->headers != NULL) http_out_string(out, a->headers);
 	http_out_string(out, "\r\n");
@@ -112,11 +112,11 @@ void http_reply_chunk(bool http_1_0, struct bytes piece, struct http_out *out)
 }
 
 void http_reply_failure(const struct http_failure *why, const struct http_request *r,
-                        uint64_t unix_s, struct http_out *out)
+                        uint64_t unix_ms, struct http_out *out)
 {
 	struct bytes body = bytes_of_string(why->text);
 	struct http_reply_head head = {why->status,   HTTP_REPLY_TEXT, body.len,
-	                               r->keep_alive, r->minor == 0,   unix_s};
+	                               r->keep_alive, r->minor == 0,   unix_ms};
 	http_reply_head(out, &head);
 	if (why->allow != NULL) http_reply_field(out, "Allow", bytes_of_string(why->allow));
 	if (why->write) http_out_string(out, "X-Dunlin-Outcome: none\r\n");
@@ -124,11 +124,11 @@ void http_reply_failure(const struct http_failure *why, const struct http_reques
 	if (r->method != HTTP_HEAD) http_out_bytes(out, body);
 }
 
-void http_reply_bad(int status, const char *reason, uint64_t unix_s, struct http_out *out)
+void http_reply_bad(int status, const char *reason, uint64_t unix_ms, struct http_out *out)
 {
 	assert(status >= 400 && reason != NULL);
 	struct bytes text = bytes_of_string(reason);
-	struct http_reply_head head = {status, HTTP_REPLY_TEXT, text.len + 1, false, false, unix_s};
+	struct http_reply_head head = {status, HTTP_REPLY_TEXT, text.len + 1, false, false, unix_ms};
 	http_reply_head(out, &head);
 	http_out_string(out, "\r\n");
 	http_out_bytes(out, text);

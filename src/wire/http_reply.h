@@ -21,7 +21,7 @@ enum http_shape {
 struct http_object_reply {
 	const struct http_object_want *want; /* both must live until it has been written */
 	const struct reply *reply;
-	uint64_t unix_s;
+	uint64_t unix_ms;
 	int status;
 	enum http_shape shape;
 	size_t body_bytes;
@@ -30,9 +30,9 @@ struct http_object_reply {
 	char text[512];
 };
 
-/* Choose status and shape. `unix_s` is the time for Date. */
+/* Choose status and shape. `unix_ms` is the time for Date. */
 void http_object_reply_prepare(struct http_object_reply *a, const struct http_object_want *want,
-                               const struct reply *reply, uint64_t unix_s);
+                               const struct reply *reply, uint64_t unix_ms);
 /* Appends a->bytes bytes. */
 void http_object_reply_write(const struct http_object_reply *a, struct http_out *out);
 
@@ -53,16 +53,16 @@ struct http_reply {
 };
 
 /* Appends the answer. With capacity 0 it only counts. */
-void http_reply_write(const struct http_reply *a, uint64_t unix_s, struct http_out *out);
+void http_reply_write(const struct http_reply *a, uint64_t unix_ms, struct http_out *out);
 
 /* One piece of a body that is streamed; empty: its end. */
 void http_reply_chunk(bool http_1_0, struct bytes piece, struct http_out *out);
 
 /* A refusal by http_object_request or http_object_admit. `r`: the request it refused. */
 void http_reply_failure(const struct http_failure *why, const struct http_request *r,
-                        uint64_t unix_s, struct http_out *out);
+                        uint64_t unix_ms, struct http_out *out);
 /* A request that http_parse or http_chunks_decode called bad; it always closes the connection. */
-void http_reply_bad(int status, const char *reason, uint64_t unix_s, struct http_out *out);
+void http_reply_bad(int status, const char *reason, uint64_t unix_ms, struct http_out *out);
 /* The end of the status line: "404" is "Not Found". */
 const char *http_reply_reason(int status);
 

@@ -99,9 +99,9 @@ static void put_links(struct http_out *o, const struct http_object_want *w, stru
 /* The seconds it has left. */
 static void put_ttl(struct http_out *o, const struct http_object_reply *a, const struct sibling *s)
 {
-	uint64_t dies_s = s->expires_ms / 1000;
+	uint64_t left_ms = s->expires_ms > a->unix_ms ? s->expires_ms - a->unix_ms : 0;
 	http_out_string(o, "X-Dunlin-TTL: ");
-	http_out_uint(o, dies_s > a->unix_s ? dies_s - a->unix_s : 0);
+	http_out_uint(o, left_ms / 1000);
 	http_out_string(o, "\r\n");
 }
 
@@ -348,10 +348,10 @@ static void choose(struct http_object_reply *a)
 }
 
 void http_object_reply_prepare(struct http_object_reply *a, const struct http_object_want *want,
-                               const struct reply *reply, uint64_t unix_s)
+                               const struct reply *reply, uint64_t unix_ms)
 {
 	assert(reply->sibling_count == 0 || reply->siblings != NULL);
-	*a = (struct http_object_reply){.want = want, .reply = reply, .unix_s = unix_s};
+	*a = (struct http_object_reply){.want = want, .reply = reply, .unix_ms = unix_ms};
 	choose(a);
 	if (a->shape == HTTP_SHAPE_MULTIPART) choose_boundary(a);
 	struct http_out count = {NULL, 0, 0};
@@ -382,7 +382,7 @@ static void put_type_and_head(struct http_out *o, const struct http_object_reply
 	snprintf(multipart, sizeof multipart, "multipart/mixed; boundary=%s", a->boundary);
 	if (a->shape == HTTP_SHAPE_MULTIPART) type = bytes_of_string(multipart);
 	struct http_reply_head head = {a->status,         type,     a->body_bytes, a->want->keep_alive,
-	                               a->want->http_1_0, a->unix_s};
+	                               a->want->http_1_0, a->unix_ms};
 	http_reply_head(o, &head);
 	if (a->shape == HTTP_SHAPE_ONE) http_out_string(o, "Vary: Accept-Encoding\r\n");
 	if (shows_set(a)) http_out_string(o, "Vary: Accept, Accept-Encoding\r\n");

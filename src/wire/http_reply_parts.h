@@ -13,7 +13,7 @@ struct http_reply_head {
 	size_t
 		body_bytes; /* HTTP_REPLY_STREAM: not known; chunked, or up to the end of the connection */
 	bool keep_alive, http_1_0;
-	uint64_t unix_s;
+	uint64_t unix_ms;
 };
 
 /* Status line, and what every answer has. The caller goes on with its own fields. */

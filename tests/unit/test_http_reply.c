@@ -4,7 +4,7 @@
 #include "wire/meta.h"
 #include "wire/vtag.h"
 
-#define NOW 784111777 /* Sun, 06 Nov 1994 08:49:37 GMT */
+#define NOW 784111777400UL /* Sun, 06 Nov 1994 08:49:37.4 GMT, in ms */
 #define DATED "Server: dunlin\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
 #define PLAIN "Content-Type: text/plain; charset=utf-8\r\n"
 
@@ -256,6 +256,27 @@ static void a_boundary_is_never_part_of_a_value(void **state)
 		strcat(strcat(value, "--"), a.boundary);
 		s[1].value = bytes_of_string(value);
 	}
+}
+
+/* Never more than was asked for, also when the node's clock stands behind a boundary of a second. */
+static void a_ttl_is_what_is_left_in_whole_seconds(void **state)
+{
+	(void)state;
+	static const struct {
+		uint64_t left_ms;
+		const char *shown;
+	} rows[] = {{1000999, "1000"}, {1000000, "1000"}, {999999, "999"}, {600, "0"}, {0, "0"}};
+	struct http_object_want w = want_of(REQUEST_GET);
+	struct sibling s = sibling_of(7, BYTES("x"));
+	struct reply reply = shown(&s, 1);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char line[64];
+		s.expires_ms = NOW + rows[i].left_ms;
+		snprintf(line, sizeof(line), "\r\nX-Dunlin-TTL: %s\r\n", rows[i].shown);
+		assert_non_null(strstr(render(&w, &reply), line));
+	}
+	s.expires_ms = 1; /* long ago */
+	assert_non_null(strstr(render(&w, &reply), "\r\nX-Dunlin-TTL: 0\r\n"));
 }
 
 static void etag_of(const struct sibling *s, uint32_t count, char etag[64])
@@ -547,6 +568,7 @@ int main(void)
 		cmocka_unit_test(fallbacks_are_counted_on_every_answer_about_an_object),
 		cmocka_unit_test(the_end_of_a_connection_is_announced),
 		cmocka_unit_test(plain_answers_have_type_length_and_further_fields),
+		cmocka_unit_test(a_ttl_is_what_is_left_in_whole_seconds),
 		cmocka_unit_test(refusals_say_why_and_that_nothing_was_stored),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
