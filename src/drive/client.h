@@ -64,7 +64,7 @@ struct clients {
 	uint64_t next_serial;
 	struct client *dirty;
 	bool draining;
-	bool closing;    /* the core is asked for nothing any more */
+	bool closing;     /* the core is asked for nothing any more */
 	uint64_t unix_ms; /* for Date */
 	struct instant unix_ms_at;
 	struct stats *stats;

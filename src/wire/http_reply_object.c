@@ -381,7 +381,7 @@ static void put_type_and_head(struct http_out *o, const struct http_object_reply
 	if (a->shape == HTTP_SHAPE_JSON) type = BYTES("application/json");
 	snprintf(multipart, sizeof multipart, "multipart/mixed; boundary=%s", a->boundary);
 	if (a->shape == HTTP_SHAPE_MULTIPART) type = bytes_of_string(multipart);
-	struct http_reply_head head = {a->status,         type,     a->body_bytes, a->want->keep_alive,
+	struct http_reply_head head = {a->status,         type,      a->body_bytes, a->want->keep_alive,
 	                               a->want->http_1_0, a->unix_ms};
 	http_reply_head(o, &head);
 	if (a->shape == HTTP_SHAPE_ONE) http_out_string(o, "Vary: Accept-Encoding\r\n");
