@@ -42,7 +42,8 @@
 	X(HOLDS_DATA, 409, 0, "n_val cannot be changed while a node holds data of the bucket")         \
 	X(SILENT, 409, 0, "n_val cannot be changed while a member of the cluster is silent")           \
 	X(COVERAGE, 503, 1, "a partition has no primary that can be reached and vouches for it")       \
-	X(CLOSED, 503, 1, "n_val of the bucket is being changed; try again")
+	X(CLOSED, 503, 1, "n_val of the bucket is being changed; try again")                           \
+	X(NOT_SEEN, 503, 1, "no replica that answers has seen what X-Dunlin-At-Least names")
 
 enum err {
 #define X(name, status, retry, text) ERR_##name,

@@ -57,6 +57,8 @@
 #define SIBLINGS_DECODE_MAX 4096
 /* Entries of a causal state, vector and single dots each. 18 bytes an entry on disk. */
 #define VECTOR_ENTRIES_MAX 4096
+/* Encoded, by itself: what it has seen of one key. */
+#define CAUSAL_BYTES_MAX (2 * VECTOR_ENTRIES_MAX * 18 + 16)
 /* An encoded context as a client carries it, before base64. */
 #define CONTEXT_BYTES_MAX KIB(8)
 /* An encoded object that a client's write may produce; past it the write is refused with 503. */
@@ -135,6 +137,25 @@
 #define HINT_AFTER_US MS(500)
 /* After its answer a read waits this long for the other replicas, to repair them. */
 #define READ_STRAGGLER_US MS(1000)
+/* A read asks as many replicas as it needs, the best ones; one read in so many asks all of them, so
+ * that also those that nobody prefers are measured, and repaired. sim: 1 to 1000. */
+#define READ_ALL_ONE_IN 16
+/* An object larger than this is sent by one replica only; the others send its digest and what it has
+ * seen. sim: 0 and 64. */
+#define READ_WHOLE_BYTES KIB(2)
+/* One more replica is asked (a hedge) when one takes longer than all but a twentieth of its reads; no
+ * earlier and no later than this. sim: as it is. */
+#define HEDGE_US_MIN MS(2)
+#define HEDGE_US_MAX MS(100)
+/* Hedges are at most one in so many reads, and so many at once after a rest: slowness that is
+ * everywhere is not made worse by them. */
+#define HEDGE_ONE_IN 10
+#define HEDGE_BURST 32
+/* A replica is slow, and asked last, when it takes this many times as long as the best, and this much
+ * longer. A single answer counts for no more than the last figure. */
+#define SLOW_TIMES 4
+#define SLOW_US MS(1)
+#define LATENCY_US_MAX SECONDS(10)
 /* A replica's own work for a peer, and one page of a scan, are given up after this. */
 #define PEER_REQUEST_TIMEOUT_US SECONDS(10)
 /* Targets of one write: the N primaries and the fallbacks tried in their place. */

@@ -50,11 +50,14 @@ struct msg_put_ack {
 };
 struct msg_get {
 	struct bytes key;
+	bool whole; /* the object, however large; else READ_WHOLE_BYTES of it at most */
 };
 struct msg_get_reply {
 	enum err err;        /* OK, NOT_FOUND, or why there is no answer */
 	bool vouched;        /* the replica vouches for its memory of this key's partition */
-	struct bytes object; /* with OK */
+	struct bytes object; /* with OK; or empty, and instead of it its digest and what it has seen */
+	uint8_t digest[16];  /* object_digest() */
+	struct bytes seen;   /* a causal state, packed */
 };
 struct msg_forward {
 	struct request request;

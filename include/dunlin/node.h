@@ -29,6 +29,8 @@ struct node_config {
 	uint32_t type_count;              /* at most BUCKET_TYPES_MAX */
 	uint32_t siblings_max;            /* 0: SIBLINGS_MAX */
 	uint64_t hint_after_us;           /* 0: HINT_AFTER_US */
+	uint32_t read_all_one_in;         /* 0: READ_ALL_ONE_IN; 1: reads ask all replicas */
+	uint32_t read_whole_bytes;        /* 0: READ_WHOLE_BYTES */
 	uint32_t coord_slots, replica_slots; /* 0: the limits.h values */
 	uint8_t entropy[64];                 /* from the system, fresh at each start */
 };
@@ -79,6 +81,10 @@ const char *node_trouble(const struct node *n);
 	X(replica_puts, COUNTER, "objects merged for a coordinator")                                   \
 	X(replica_puts_unchanged, COUNTER, "of those, the ones that brought nothing new")              \
 	X(read_repairs, COUNTER, "objects sent to a stale replica after a read")                       \
+	X(read_hedges, COUNTER, "replicas asked because another one took long to answer a read")       \
+	X(read_hedges_withheld, COUNTER, "of those, the ones not asked: too many of them")             \
+	X(read_fetches, COUNTER, "large objects fetched after a digest that differed")                 \
+	X(reads_widened, COUNTER, "session reads that had to ask more replicas")                       \
 	X(siblings_seen, COUNTER, "reads that found more than one sibling")                            \
 	X(siblings_dropped_lww, COUNTER, "siblings dropped by last-write-wins")                        \
 	X(siblings_refused, COUNTER, "writes refused at siblings_max")                                 \

@@ -54,10 +54,11 @@ struct conditions {
 struct request {
 	enum request_op op;
 	struct bytes key; /* the full key: type, bucket and name, each behind a u16 big-endian length */
-	struct bytes context; /* as given out earlier, decoded from base64 */
-	struct bytes meta;    /* PUT */
-	struct bytes value;   /* PUT */
-	uint64_t ttl_s;       /* PUT: seconds it lives; 0: as the bucket says */
+	struct bytes context;  /* as given out earlier, decoded from base64 */
+	struct bytes meta;     /* PUT */
+	struct bytes value;    /* PUT */
+	struct bytes at_least; /* GET: a context; what is answered has seen all of it. Empty: none */
+	uint64_t ttl_s;        /* PUT: seconds it lives; 0: as the bucket says */
 	struct conditions conditions;
 	struct request_options options;
 };

@@ -158,7 +158,9 @@ static enum err check_request(struct node *n, struct coord *c)
 	c->conditional = condition_wanted(p, r, &c->bucket_asks);
 	if (c->conditional) condition_needs(&c->needs);
 	if (r->op != REQUEST_GET && props_are_closed(n, r->key)) return ERR_CLOSED;
-	return context_open(&c->slot.arena, n->layout.secret, r->key, r->context, &c->context);
+	enum err e = context_open(&c->slot.arena, n->layout.secret, r->key, r->context, &c->context);
+	if (e != ERR_OK || r->at_least.len == 0) return e;
+	return context_open(&c->slot.arena, n->layout.secret, r->key, r->at_least, &c->at_least);
 }
 
 static bool copy_request(struct coord *c, const struct request *r)
@@ -170,6 +172,7 @@ static bool copy_request(struct coord *c, const struct request *r)
 	c->request.context = arena_copy(a, r->context, &ok);
 	c->request.meta = arena_copy(a, r->meta, &ok);
 	c->request.value = arena_copy(a, r->value, &ok);
+	c->request.at_least = arena_copy(a, r->at_least, &ok);
 	struct conditions *w = &c->request.conditions;
 	w->match = arena_copy(a, r->conditions.match, &ok);
 	w->none_match = arena_copy(a, r->conditions.none_match, &ok);

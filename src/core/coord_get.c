@@ -1,32 +1,20 @@
 /* coord_get.c - one read, from the first question to the repair of who was stale.
  *
- *   WAITING --R answers--> REPLIED --all in, or straggler time--> repair --> free
+ *   WAITING --R answers--> REPLIED --all that were asked are in, or straggler time--> repair --> free
  *       \____cannot be met, or deadline____/
  *
- * All of the preference list is asked. Answers are merged; vectors decide, never clocks. Replicas that
- * hold other siblings than the merge are sent it as an ordinary write. A DELETE without a context runs
- * this first, and goes on as a put with what it found.
+ * Whom it asks, and when one more: read_plan.c. Answers are merged; vectors decide, never clocks. Replicas
+ * that hold other siblings than the merge are sent it as an ordinary write. A DELETE without a context
+ * runs this first, and goes on as a put with what it found.
+ * A large object comes from one replica; the others give a digest, and what their object has seen. Such an
+ * answer counts once all of that object is at hand: another one's has the same digest, or has seen all
+ * that it has; else it is fetched.
  * Always true: a not-found of a replica that does not vouch for its memory counts for nothing, and
  * nothing of it counts towards pr. */
 #include "core/context.h"
 #include "core/core.h"
 
 static void advance(struct node *n, struct coord *c, struct effects *fx);
-
-static void ask(struct node *n, struct coord *c, uint32_t i, struct effects *fx)
-{
-	uint16_t member = c->targets[i].member;
-	if (member != n->self_member) {
-		struct msg *m = emit_msg(n, fx, n->layout.members[member].id, MSG_GET, c->slot.self);
-		m->get.key = c->request.key;
-		return;
-	}
-	struct bytes key;
-	if (store_key_make(&c->slot.arena, c->hash, c->request.key, &key))
-		emit_read(fx, &c->slot, STORE_OBJECTS, key);
-	else
-		quorum_note(&c->quorum, i, false);
-}
 
 void get_begin(struct node *n, struct coord *c, struct effects *fx)
 {
@@ -45,9 +33,7 @@ void get_begin(struct node *n, struct coord *c, struct effects *fx)
 	}
 	c->errors = c->target_count - up;
 	c->phase = GET_WAITING;
-	slot_set_timer(n, &c->slot, c->deadline);
-	for (uint32_t i = 0; i < c->target_count; i++)
-		if (quorum_is_open(&c->quorum, i)) ask(n, c, i, fx);
+	read_plan(n, c);
 	advance(n, c, fx);
 }
 
@@ -61,8 +47,9 @@ static bool merge_found(struct coord *c, struct object *out)
 	*out = (struct object){0};
 	for (uint32_t i = 0; i < c->target_count; i++) {
 		struct object o;
-		if (!c->targets[i].found || bytes_equal(c->targets[i].object, last)) continue;
-		last = c->targets[i].object;
+		const struct target *t = &c->targets[i];
+		if (!t->found || t->object.len == 0 || bytes_equal(t->object, last)) continue;
+		last = t->object;
 		if (object_decode(a, last, &o) != ERR_OK || !object_merge(a, out, &o, out)) return false;
 	}
 	return true;
@@ -108,6 +95,16 @@ static enum err fill_reply(struct node *n, struct coord *c, struct object *o, st
 	return ERR_OK;
 }
 
+/* The answers so far have not seen what the client asks for: all the others, then. */
+static void widen(struct node *n, struct coord *c, struct effects *fx)
+{
+	if (!c->everyone) n->counters.reads_widened++;
+	c->everyone = true;
+	read_ask(n, c, fx);
+	if (quorum_open(&c->quorum) == 0 || n->now.us >= c->deadline.us)
+		coord_fail(n, c, ERR_NOT_SEEN, OUTCOME_DONE, fx);
+}
+
 static void reply_found(struct node *n, struct coord *c, struct effects *fx)
 {
 	struct object o;
@@ -118,6 +115,10 @@ static void reply_found(struct node *n, struct coord *c, struct effects *fx)
 	}
 	if (c->conditional) {
 		condition_go_on(n, c, &o, fx);
+		return;
+	}
+	if (!dvv_includes(&o.seen, &c->at_least)) {
+		widen(n, c, fx);
 		return;
 	}
 	if (c->blind_delete && o.sibling_count > 0 && !object_is_deleted(&o)) {
@@ -140,13 +141,29 @@ static bool is_stale(struct coord *c, const struct target *t, const struct objec
 {
 	struct object o;
 	if (!t->found) return merged->sibling_count > 0;
+	if (t->object.len == 0) return t->differs;
 	return object_decode(&c->slot.arena, t->object, &o) == ERR_OK &&
 	       !object_same_siblings(&o, merged);
+}
+
+/* The usual case: nobody holds other bytes than the others. */
+static bool all_alike(const struct coord *c)
+{
+	const struct target *first = NULL;
+	for (uint32_t i = 0; i < c->target_count; i++) {
+		const struct target *t = &c->targets[i];
+		if (!t->answered) continue;
+		if (first == NULL) first = t;
+		if (t->found != first->found || !bytes_equal(t->object, first->object)) return false;
+		if (t->found && t->object.len == 0) return false;
+	}
+	return true;
 }
 
 static void repair(struct node *n, struct coord *c, struct effects *fx)
 {
 	struct object merged;
+	if (all_alike(c)) return;
 	if (!merge_found(c, &merged) || merged.sibling_count == 0) return;
 	struct bytes object = BYTES_EMPTY;
 	for (uint32_t i = 0; i < c->target_count; i++) {
@@ -162,6 +179,70 @@ static void repair(struct node *n, struct coord *c, struct effects *fx)
 		struct msg *m = emit_msg(n, fx, to, MSG_PUT, (struct ticket){0});
 		m->put.key = c->request.key;
 		m->put.object = object;
+	}
+}
+
+/* What the answer is worth: counted, not found (and that is not enough), or an error. */
+static void note(struct coord *c, uint32_t i, enum err e, bool vouched)
+{
+	struct target *t = &c->targets[i];
+	bool found = e == ERR_OK;
+	bool absent = e == ERR_NOT_FOUND && vouched;
+	t->answered = found || e == ERR_NOT_FOUND;
+	t->found = found;
+	if (absent) c->notfounds++;
+	if (!found && !absent) c->errors++;
+	if (!vouched) c->quorum.primary &= ~(1U << i);
+	quorum_note(&c->quorum, i, found || (absent && c->needs.notfound_ok));
+}
+
+/* ---- digests ------------------------------------------------------------------------------------------- */
+
+static bool has_digest(struct node *n, struct coord *c, const struct target *t,
+                       const uint8_t digest[16])
+{
+	struct object o;
+	uint8_t its[16];
+	struct arena *a = &c->slot.arena;
+	return t->found && t->object.len > 0 && object_decode(a, t->object, &o) == ERR_OK &&
+	       object_digest(a, n->layout.secret, c->request.key, &o, its) &&
+	       memcmp(its, digest, sizeof its) == 0;
+}
+
+/* Is all that a summarized object holds at hand without it? */
+static bool is_at_hand(struct node *n, struct coord *c, struct target *t)
+{
+	struct object merged;
+	for (uint32_t i = 0; i < c->target_count; i++) {
+		if (!has_digest(n, c, &c->targets[i], t->digest)) continue;
+		t->object = c->targets[i].object;
+		return true;
+	}
+	t->differs = merge_found(c, &merged) && dvv_includes(&merged.seen, &t->seen);
+	return t->differs;
+}
+
+/* Is an object that may be the same one on its way? */
+static bool is_on_its_way(const struct coord *c, const struct target *t)
+{
+	for (uint32_t i = 0; i < c->target_count; i++) {
+		const struct target *o = &c->targets[i];
+		bool same = !o->summarized || memcmp(o->digest, t->digest, sizeof t->digest) == 0;
+		if (o->whole && o->asked && quorum_is_open(&c->quorum, i) && same) return true;
+	}
+	return false;
+}
+
+/* Count the summaries whose objects are at hand, and fetch those that differ. */
+static void settle(struct node *n, struct coord *c, struct effects *fx)
+{
+	for (uint32_t i = 0; i < c->target_count; i++) {
+		struct target *t = &c->targets[i];
+		if (!t->summarized || t->whole || !quorum_is_open(&c->quorum, i)) continue;
+		if (is_at_hand(n, c, t))
+			note(c, i, ERR_OK, true);
+		else if (!is_on_its_way(c, t))
+			read_fetch(n, c, i, fx);
 	}
 }
 
@@ -215,32 +296,52 @@ static void judge(struct node *n, struct coord *c, struct effects *fx)
 
 static void advance(struct node *n, struct coord *c, struct effects *fx)
 {
-	if (c->phase == GET_WAITING) judge(n, c, fx);
-	if (c->phase != GET_WAITING && c->phase != GET_REPLIED) return; /* it went on as a put */
-	if (!c->replied) return;
 	if (c->phase == GET_WAITING) {
+		settle(n, c, fx);
+		if (verdict(c) == QUORUM_WAIT) read_ask(n, c, fx);
+		judge(n, c, fx);
+	}
+	if (c->phase != GET_WAITING && c->phase != GET_REPLIED) return; /* it went on as a put */
+	if (!c->replied) {
+		slot_set_timer(n, &c->slot, read_next(n, c));
+		return;
+	}
+	bool late = c->phase == GET_REPLIED && n->now.us >= c->slot.timer.at.us;
+	if (read_pending(c) == 0 || late) {
+		repair(n, c, fx);
+		coord_end(n, c);
+	} else if (c->phase == GET_WAITING) {
 		c->phase = GET_REPLIED;
 		slot_set_timer(n, &c->slot, instant_after(n->now, READ_STRAGGLER_US));
 	}
-	if (quorum_open(&c->quorum) > 0 && n->now.us < c->slot.timer.at.us) return;
-	repair(n, c, fx);
-	coord_end(n, c);
 }
 
 /* ---- answers ------------------------------------------------------------------------------------------------ */
 
-/* What the answer is worth: counted, not found (and that is not enough), or an error. */
-static void note(struct coord *c, uint32_t i, const struct msg_get_reply *answer)
+/* The object itself. A damaged one of a peer is an answer that does not count; its owner finds out by
+ * itself. */
+static enum err take_object(struct coord *c, struct target *t, struct bytes object)
 {
-	struct target *t = &c->targets[i];
-	bool found = answer->err == ERR_OK;
-	bool absent = answer->err == ERR_NOT_FOUND && answer->vouched;
-	t->answered = found || answer->err == ERR_NOT_FOUND;
-	t->found = found;
-	if (absent) c->notfounds++;
-	if (!found && !absent) c->errors++;
-	if (!answer->vouched) c->quorum.primary &= ~(1U << i);
-	quorum_note(&c->quorum, i, found || (absent && c->needs.notfound_ok));
+	struct object o = {0};
+	bool ok = true;
+	t->object = arena_copy(&c->slot.arena, object, &ok);
+	if (!ok) return ERR_BUSY;
+	enum err e = object_decode(&c->slot.arena, t->object, &o);
+	if (e == ERR_OK) return o.sibling_count == 0 ? ERR_BAD_BYTES : ERR_OK;
+	return e == ERR_BUSY ? e : ERR_CORRUPT;
+}
+
+/* Its digest, and what it has seen. */
+static enum err take_summary(struct coord *c, struct target *t, const struct msg_get_reply *answer)
+{
+	bool ok = true;
+	struct cursor at = cursor_of(arena_copy(&c->slot.arena, answer->seen, &ok));
+	if (!ok) return ERR_BUSY;
+	enum err e = dvv_unpack(&at, &c->slot.arena, &t->seen);
+	if (e != ERR_OK) return e;
+	memcpy(t->digest, answer->digest, sizeof t->digest);
+	t->summarized = true;
+	return cursor_finished(&at) ? ERR_OK : ERR_BAD_BYTES;
 }
 
 void get_on_answer(struct node *n, struct coord *c, uint16_t member,
@@ -249,25 +350,26 @@ void get_on_answer(struct node *n, struct coord *c, uint16_t member,
 	uint32_t i;
 	bool reading = c->phase == GET_WAITING || c->phase == GET_REPLIED;
 	struct target *t = reading ? coord_target(c, member, &i) : NULL;
-	if (t == NULL || t->answered || !quorum_is_open(&c->quorum, i)) {
+	bool summary = answer->err == ERR_OK && answer->object.len == 0;
+	if (t == NULL || !t->asked || t->answered || !quorum_is_open(&c->quorum, i) ||
+	    (summary && t->summarized)) {
 		n->counters.late_answers++;
 		return;
 	}
-	struct msg_get_reply kept = *answer;
-	struct object o = {0};
-	bool ok = true;
-	t->object = arena_copy(&c->slot.arena, answer->object, &ok);
-	if (!ok) kept.err = ERR_BUSY;
-	/* A damaged object of a peer is an answer that does not count; its owner finds out by itself. */
-	if (kept.err == ERR_OK && object_decode(&c->slot.arena, t->object, &o) != ERR_OK)
-		kept.err = ERR_CORRUPT;
-	if (kept.err == ERR_OK && o.sibling_count == 0) kept.err = ERR_BAD_BYTES;
-	note(c, i, &kept);
+	read_measure(n, c, i);
+	enum err e = answer->err;
+	if (summary)
+		e = t->whole ? ERR_BAD_BYTES : take_summary(c, t, answer);
+	else if (e == ERR_OK)
+		e = take_object(c, t, answer->object);
+	if (!answer->vouched) c->quorum.primary &= ~(1U << i);
+	if (!summary || e != ERR_OK) note(c, i, e, answer->vouched);
 	advance(n, c, fx);
 }
 
 void get_on_timer(struct node *n, struct coord *c, struct effects *fx)
 {
+	if (c->phase == GET_WAITING) read_hedge(n, c, fx);
 	advance(n, c, fx);
 }
 

@@ -17,6 +17,7 @@
 #include "core/budget.h"
 #include "core/keys.h"
 #include "core/object.h"
+#include "core/latency.h"
 #include "core/list.h"
 #include "core/props.h"
 #include "core/quorum.h"
@@ -60,10 +61,18 @@ struct target {
 	uint16_t member;
 	uint8_t place; /* which of the n primaries it is, or stands for */
 	bool fallback;
-	bool replaced;       /* it failed, and another target stands for the same place */
-	struct bytes object; /* GET: what it holds, encoded; empty: nothing */
+	bool replaced; /* it failed, and another target stands for the same place */
+	/* GET */
+	struct bytes object; /* what it holds, encoded; empty: nothing, or all of it is in another's */
 	bool found;
-	bool answered; /* GET: it said what it holds, or that it holds nothing */
+	bool answered;     /* it said what it holds, or that it holds nothing */
+	bool asked, whole; /* `whole`: for the object, however large */
+	bool hedged;       /* another one was asked because it took long */
+	bool summarized;   /* it gave a digest, and what its object has seen */
+	bool differs;      /* its object is not the digest's that all of it is in */
+	struct instant asked_at;
+	uint8_t digest[16];
+	struct dvv seen;
 };
 
 enum coord_phase {
@@ -117,11 +126,15 @@ struct coord {
 	struct target targets[TARGETS_MAX];
 	uint32_t target_count;
 	uint32_t notfounds, errors; /* GET: answers that found nothing, and ones that failed */
-	bool mult;                  /* siblings are kept (allow_mult) */
-	bool blind_delete;          /* a DELETE without context: reads first */
-	bool conditional;           /* reads first, and is done only if its conditions hold */
-	uint8_t bucket_asks;        /* of a conditional write: BUCKET_ bits */
-	struct bytes found;         /* what that read found, encoded */
+	uint8_t order[TARGETS_MAX]; /* GET: in which targets are asked; up to `order_at` they were */
+	uint8_t order_at;
+	bool everyone;       /* GET: asks all of them */
+	struct dvv at_least; /* GET: what the answer must have seen */
+	bool mult;           /* siblings are kept (allow_mult) */
+	bool blind_delete;   /* a DELETE without context: reads first */
+	bool conditional;    /* reads first, and is done only if its conditions hold */
+	uint8_t bucket_asks; /* of a conditional write: BUCKET_ bits */
+	struct bytes found;  /* what that read found, encoded */
 	uint64_t ttl_s;
 
 	struct dvv context; /* PUT: what the client was shown */
@@ -162,6 +175,7 @@ struct replica {
 	struct ticket id;
 	bool verifying; /* part of a verification, which waits for it */
 	bool scan_objects;
+	bool whole; /* READ: the object, however large */
 	struct bytes key, incoming;
 	struct bytes prefix, after; /* LIST, HELD */
 	struct arena_mark kept;     /* what comes behind it is of one page */
@@ -236,6 +250,7 @@ struct peer {
 	struct node_id id;
 	bool connected; /* we can send to it */
 	bool up;
+	struct latency reads; /* its answers to our reads */
 	struct instant heard;
 	uint64_t start_nonce;
 	bool props_met; /* its bucket properties were ours, when last heard */
@@ -328,6 +343,7 @@ struct node {
 	struct verify verify;
 	struct props_map props;
 	struct budget background;
+	uint32_t hedge_credit;               /* HEDGE_ONE_IN of it pay for a hedge */
 	uint32_t lists;                      /* under way */
 	uint8_t suspect[PARTITIONS_MAX / 8]; /* partitions whose memory is not vouched for */
 	struct node_metrics counters;
@@ -406,6 +422,22 @@ void get_on_answer(struct node *n, struct coord *c, uint16_t member,
                    const struct msg_get_reply *answer, struct effects *fx);
 void get_on_timer(struct node *n, struct coord *c, struct effects *fx);
 void get_on_peers_changed(struct node *n, struct coord *c, struct effects *fx);
+
+/* read_plan.c */
+/* In which order the targets are asked, and whether all of them are. */
+void read_plan(struct node *n, struct coord *c);
+/* Ask until the quorum can be met by those that were asked. */
+void read_ask(struct node *n, struct coord *c, struct effects *fx);
+/* Ask one target again, for its whole object. */
+void read_fetch(struct node *n, struct coord *c, uint32_t i, struct effects *fx);
+/* One more for each that is late by now. */
+void read_hedge(struct node *n, struct coord *c, struct effects *fx);
+/* When somebody will be late next; the deadline if nobody. */
+struct instant read_next(const struct node *n, const struct coord *c);
+/* A target answered: measure it. */
+void read_measure(struct node *n, struct coord *c, uint32_t i);
+/* Targets that were asked and have not answered. */
+uint32_t read_pending(const struct coord *c);
 
 /* forward.c */
 /* Why this node may not mint now (its clock, its disk); ERR_OK: it may. */

@@ -101,6 +101,8 @@ static void keep_config(struct node *n, const struct node_config *c)
 	if (n->config.replicas > n->config.expect) n->config.replicas = n->config.expect;
 	if (n->config.siblings_max == 0) n->config.siblings_max = SIBLINGS_MAX;
 	if (n->config.hint_after_us == 0) n->config.hint_after_us = HINT_AFTER_US;
+	if (n->config.read_all_one_in == 0) n->config.read_all_one_in = READ_ALL_ONE_IN;
+	if (n->config.read_whole_bytes == 0) n->config.read_whole_bytes = READ_WHOLE_BYTES;
 	assert(ok);
 }
 

@@ -44,6 +44,7 @@ static enum err begin_read(struct replica *r, struct bytes full_key, struct effe
 {
 	struct bytes key;
 	if (!store_key_make(&r->slot.arena, key_hash_of(full_key), full_key, &key)) return ERR_BUSY;
+	r->key = store_key_full(key);
 	emit_read(fx, &r->slot, STORE_OBJECTS, key);
 	return ERR_OK;
 }
@@ -65,6 +66,7 @@ static enum err begin(struct node *n, struct replica *r, const struct msg *m, st
 		r->kind = REPLICA_READ;
 		n->counters.replica_gets++;
 		r->partition = partition_of(&n->layout, key_hash_of(m->get.key));
+		r->whole = m->get.whole;
 		return begin_read(r, m->get.key, fx);
 	case MSG_PUT:
 		r->kind = REPLICA_MERGE;
@@ -218,17 +220,37 @@ void merge_on_stored(struct node *n, struct replica *r, enum err e, struct effec
 
 /* ---- reading and scanning ------------------------------------------------------------------------------- */
 
+/* The digest of a large object instead of it. */
+static enum err summarize(struct node *n, struct arena *a, struct bytes key, struct bytes value,
+                          struct msg_get_reply *out)
+{
+	struct object o;
+	enum err e = object_decode(a, value, &o);
+	if (e != ERR_OK) return e == ERR_BUSY ? e : ERR_CORRUPT;
+	if (!object_digest(a, n->layout.secret, key, &o, out->digest)) return ERR_BUSY;
+	struct packer p = {0};
+	dvv_pack(&p, &o.seen);
+	p = (struct packer){.to = arena_take(a, p.len), .capacity = p.len};
+	if (p.to == NULL) return ERR_BUSY;
+	dvv_pack(&p, &o.seen);
+	out->seen = bytes_of(p.to, p.len);
+	return ERR_OK;
+}
+
 void replica_on_read(struct node *n, struct replica *r, const struct event *ev, struct effects *fx)
 {
 	assert(r->kind == REPLICA_READ);
 	bool ok = true;
-	struct bytes object = BYTES_EMPTY;
-	if (ev->read.err == ERR_OK) object = arena_copy(&r->slot.arena, ev->read.value, &ok);
-	if (ev->read.err == ERR_CORRUPT) verify_suspect(n, r->partition, fx);
-	struct msg *m = emit_msg(n, fx, r->from, MSG_GET_REPLY, r->id);
-	m->get_reply.err = ok ? ev->read.err : ERR_BUSY;
-	m->get_reply.vouched = partition_vouched(n, r->partition);
-	m->get_reply.object = object;
+	struct msg_get_reply answer = {.err = ev->read.err};
+	bool whole = r->whole || ev->read.value.len <= n->config.read_whole_bytes;
+	if (answer.err == ERR_OK && whole)
+		answer.object = arena_copy(&r->slot.arena, ev->read.value, &ok);
+	else if (answer.err == ERR_OK)
+		answer.err = summarize(n, &r->slot.arena, r->key, ev->read.value, &answer);
+	if (!ok) answer.err = ERR_BUSY;
+	if (answer.err == ERR_CORRUPT) verify_suspect(n, r->partition, fx);
+	answer.vouched = partition_vouched(n, r->partition);
+	emit_msg(n, fx, r->from, MSG_GET_REPLY, r->id)->get_reply = answer;
 	slot_end(n, &r->slot);
 }
 

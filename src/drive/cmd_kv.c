@@ -354,6 +354,10 @@ static int run_get(const struct cmd *cmd, int argc, char **argv)
 	int exit_code;
 	if (!cmd_parse(cmd, argc, argv, &args, &exit_code)) return exit_code;
 	buffer_append(&headers, BYTES("Accept: multipart/mixed, */*;q=0.9\r\n"));
+	if (!add_header(cmd, &headers, "X-Dunlin-At-Least", cmd_value(cmd, &args, "at-least", NULL))) {
+		buffer_free(&headers);
+		return CMD_MISUSE;
+	}
 	if (!ask(cmd, &args, "GET", &headers, BYTES_EMPTY, false, &answer)) return CMD_FAILED;
 	exit_code = report_object(cmd, &args, &answer);
 	cmd_http_free(&answer);
@@ -393,6 +397,7 @@ static const struct cmd_option get_options[] = {
 	OPTION_TYPE,
 	{"r", "N", "replicas to ask: a number, one, quorum or all"},
 	{"pr", "N", "of which primaries"},
+	{"at-least", "C", "a context; what is printed has seen all of it (X-Dunlin-At-Least)"},
 	OPTION_TIMEOUT,
 	OPTION_JSON,
 	CMD_OPTION_URL,

@@ -148,6 +148,7 @@ static enum http_name name_of(struct bytes text)
 		NAME("If-Unmodified-Since", HTTP_NAME_IF_UNMODIFIED),
 		NAME("Link", HTTP_NAME_LINK),
 		NAME("Transfer-Encoding", HTTP_NAME_TRANSFER_ENCODING),
+		NAME("X-Dunlin-At-Least", HTTP_NAME_AT_LEAST),
 		NAME("X-Dunlin-Consistency", HTTP_NAME_CONSISTENCY),
 		NAME("X-Dunlin-TTL", HTTP_NAME_TTL),
 		NAME("X-Riak-If-Not-Modified", HTTP_NAME_IF_CONTEXT),

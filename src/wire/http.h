@@ -45,6 +45,7 @@ enum http_name {
 	HTTP_NAME_IF_UNMODIFIED,
 	HTTP_NAME_LINK,
 	HTTP_NAME_TRANSFER_ENCODING,
+	HTTP_NAME_AT_LEAST,    /* X-Dunlin-At-Least */
 	HTTP_NAME_CONSISTENCY, /* X-Dunlin-Consistency */
 	HTTP_NAME_TTL,         /* X-Dunlin-TTL */
 	HTTP_NAME_IF_CONTEXT,  /* X-Riak-If-Not-Modified */

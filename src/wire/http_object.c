@@ -72,24 +72,34 @@ static bool check_names(const struct http_target *t, struct http_failure *why)
 	return true;
 }
 
-/* An empty context is none: what a client that was given none may send. */
-static bool read_context(const struct http_request *r, struct http_scratch *scratch,
-                         struct request *out, struct http_failure *why)
+/* A context as it was given out. An empty one is none: what a client that was given none may send. */
+static bool read_context(const struct http_request *r, enum http_name name, const char *label,
+                         struct http_scratch *scratch, struct bytes *out, struct http_failure *why)
 {
-	struct bytes text = http_header(r, HTTP_NAME_VCLOCK, NULL);
-	if (!is_write(r->method) || text.len == 0) return true;
-	if (http_header_repeated(r, HTTP_NAME_VCLOCK))
-		return http_failure_set(why, 400, "X-Riak-Vclock must be sent once");
+	struct bytes text = http_header(r, name, NULL);
+	if (text.len == 0) return true;
+	if (http_header_repeated(r, name))
+		return http_failure_set(why, 400, "%s must be sent once", label);
 	if (text.len > (CONTEXT_BYTES_MAX + 2) / 3 * 4)
-		return http_failure_set(why, 400, "X-Riak-Vclock is longer than any context given out");
+		return http_failure_set(why, 400, "%s is longer than any context given out", label);
 	uint8_t *to = http_scratch_room(scratch, CONTEXT_BYTES_MAX);
 	size_t len = 0;
 	if (sodium_base642bin(to, CONTEXT_BYTES_MAX, (const char *)text.data, text.len, NULL, &len,
 	                      NULL, sodium_base64_VARIANT_ORIGINAL) != 0)
-		return http_failure_set(why, 400, "X-Riak-Vclock must be a context in base64");
-	out->context = http_scratch_take(scratch, len);
-	out->options.has_context = true;
+		return http_failure_set(why, 400, "%s must be a context in base64", label);
+	*out = http_scratch_take(scratch, len);
 	return true;
+}
+
+/* What a writer was shown; what a reader must be shown. */
+static bool read_contexts(const struct http_request *r, struct http_scratch *scratch,
+                          struct request *out, struct http_failure *why)
+{
+	if (!is_write(r->method))
+		return read_context(r, HTTP_NAME_AT_LEAST, "X-Dunlin-At-Least", scratch, &out->at_least,
+		                    why);
+	out->options.has_context = http_header(r, HTTP_NAME_VCLOCK, NULL).len > 0;
+	return read_context(r, HTTP_NAME_VCLOCK, "X-Riak-Vclock", scratch, &out->context, why);
 }
 
 static bool read_vtag(const struct http_request *r, const struct http_target *t,
@@ -200,9 +210,9 @@ bool http_object_request(const struct http_request *r, const struct http_target 
 	    !http_options_read(r, t, out->op, &out->options, why))
 		return false;
 	if (out->op == REQUEST_PUT && !http_fields_pack(r, t, scratch, &out->meta, why)) return false;
-	if (!check_names(t, why) || !read_context(r, scratch, out, why) || !read_vtag(r, t, out, why) ||
-	    !read_ttl(r, out, why) || !http_conditions_read(r, scratch, &out->conditions, why) ||
-	    !check_media_type(r, why))
+	if (!check_names(t, why) || !read_contexts(r, scratch, out, why) ||
+	    !read_vtag(r, t, out, why) || !read_ttl(r, out, why) ||
+	    !http_conditions_read(r, scratch, &out->conditions, why) || !check_media_type(r, why))
 		return false;
 	*want = want_of(r, t, out, scratch);
 	if (out->op == REQUEST_GET) want->has_modified = http_conditions_modified(r, &want->modified_s);

@@ -19,8 +19,8 @@ enum { HEAD_FIELDS = 4, HASH_BYTES = 8, FIELDS_MAX = 23 };
 enum { QUORUM_SHIFT = -QUORUM_ALL, BOOL_SHIFT = -BOOL_DEFAULT };
 
 static const uint8_t field_count[MSG_TYPE_END] = {
-	[MSG_HEARTBEAT] = 11,     [MSG_PUT] = 2,        [MSG_PUT_ACK] = 1,  [MSG_GET] = 1,
-	[MSG_GET_REPLY] = 3,      [MSG_FORWARD] = 23,   [MSG_SCAN] = 3,     [MSG_SCAN_REPLY] = 4,
+	[MSG_HEARTBEAT] = 11,     [MSG_PUT] = 2,        [MSG_PUT_ACK] = 1,  [MSG_GET] = 2,
+	[MSG_GET_REPLY] = 5,      [MSG_FORWARD] = 23,   [MSG_SCAN] = 3,     [MSG_SCAN_REPLY] = 4,
 	[MSG_FORWARD_REPLY] = 13, [MSG_PROPOSE] = 1,    [MSG_VOTE] = 1,     [MSG_LAYOUT] = 1,
 	[MSG_PROPS_ASK] = 1,      [MSG_PROPS] = 3,      [MSG_HELD_ASK] = 2, [MSG_HELD] = 2,
 	[MSG_LIST] = 5,           [MSG_LIST_REPLY] = 6,
@@ -106,6 +106,9 @@ static void pack_get_reply(struct packer *p, const struct msg_get_reply *g)
 	pack_uint(p, g->err);
 	pack_bool(p, g->vouched);
 	pack_bin(p, g->object);
+	bool summary = g->err == ERR_OK && g->object.len == 0;
+	pack_bin(p, summary ? bytes_of(g->digest, sizeof g->digest) : BYTES_EMPTY);
+	pack_bin(p, summary ? g->seen : BYTES_EMPTY);
 }
 
 static void take_get_reply(struct cursor *c, struct msg_get_reply *g)
@@ -113,6 +116,14 @@ static void take_get_reply(struct cursor *c, struct msg_get_reply *g)
 	g->err = take_err(c);
 	g->vouched = cursor_bool(c);
 	g->object = take_object(c);
+	bool summary = g->err == ERR_OK && g->object.len == 0;
+	struct bytes digest = cursor_bin(c, summary ? sizeof g->digest : 0);
+	g->seen = cursor_bin(c, summary ? CAUSAL_BYTES_MAX : 0);
+	if (!summary) return;
+	if (digest.len == sizeof g->digest)
+		memcpy(g->digest, digest.data, digest.len);
+	else
+		c->bad = true;
 }
 
 static void pack_quorum(struct packer *p, int16_t v)
@@ -391,7 +402,10 @@ static void pack_body(struct packer *p, const struct msg *m)
 		pack_bin(p, m->put.object);
 		return;
 	case MSG_PUT_ACK: pack_uint(p, m->put_ack.err); return;
-	case MSG_GET: pack_bin(p, m->get.key); return;
+	case MSG_GET:
+		pack_bin(p, m->get.key);
+		pack_bool(p, m->get.whole);
+		return;
 	case MSG_GET_REPLY: pack_get_reply(p, &m->get_reply); return;
 	case MSG_FORWARD: pack_forward(p, &m->forward.request); return;
 	case MSG_FORWARD_REPLY: pack_forward_reply(p, &m->forward_reply); return;
@@ -426,7 +440,10 @@ static void take_body(struct cursor *c, struct msg *m, struct scan_entry *entrie
 		m->put.object = take_object(c);
 		return;
 	case MSG_PUT_ACK: m->put_ack.err = take_err(c); return;
-	case MSG_GET: m->get.key = take_key(c); return;
+	case MSG_GET:
+		m->get.key = take_key(c);
+		m->get.whole = cursor_bool(c);
+		return;
 	case MSG_GET_REPLY: take_get_reply(c, &m->get_reply); return;
 	case MSG_FORWARD: take_forward(c, &m->forward.request); return;
 	case MSG_FORWARD_REPLY: take_forward_reply(c, &m->forward_reply); return;

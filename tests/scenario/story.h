@@ -95,6 +95,8 @@ struct story {
 	int answers;
 	struct request_options next; /* of the next request, then the defaults again */
 	uint32_t siblings_max, coord_slots, replicas;
+	uint32_t read_all_one_in;  /* 0: 1, every read asks all */
+	uint32_t read_whole_bytes; /* 0: READ_WHOLE_BYTES */
 	const char *join; /* letters of the nodes to form with; NULL: they are formed already */
 	uint32_t expect;
 	struct effects fx;
@@ -246,7 +248,9 @@ static inline void send_text(struct story *s, char *to, const struct msg *m)
 	if (m->type == MSG_PUT)
 		sprintf(to, "%s %s %s", m->id.v == 0 ? "repair" : "put", key_text(key, m->put.key),
 		        object_text(s, value, m->put.object));
-	if (m->type == MSG_GET) sprintf(to, "get %s", key_text(key, m->get.key));
+	if (m->type == MSG_GET)
+		sprintf(to, "get %s%s", key_text(key, m->get.key),
+		        m->get.whole && s->read_whole_bytes > 0 ? " whole" : "");
 	if (m->type == MSG_FORWARD) sprintf(to, "forward %s", key_text(key, m->forward.request.key));
 	if (m->type == MSG_SCAN) sprintf(to, "scan");
 	if (m->type == MSG_PROPOSE) sprintf(to, "propose");
@@ -306,7 +310,9 @@ static inline void tell_message(struct story *s, int node, int from, const struc
 			story_say(s, node, "%s < %s %s", name, err_name(m->put_ack.err), other);
 		break;
 	case MSG_GET_REPLY:
-		if (m->get_reply.err == ERR_OK)
+		if (m->get_reply.err == ERR_OK && m->get_reply.object.len == 0)
+			story_say(s, node, "%s < digest %s", name, other);
+		else if (m->get_reply.err == ERR_OK)
 			story_say(s, node, "%s < %s %s", name, object_text(s, text, m->get_reply.object),
 			          other);
 		else

@@ -313,6 +313,8 @@ static inline struct node_config config_of(struct story *s, int node, struct byt
 	                        .expect = s->join != NULL ? s->expect : (uint32_t)s->nodes,
 	                        .partitions = 16,
 	                        .siblings_max = s->siblings_max,
+	                        .read_all_one_in = s->read_all_one_in > 0 ? s->read_all_one_in : 1,
+	                        .read_whole_bytes = s->read_whole_bytes,
 	                        .coord_slots = s->coord_slots > 0 ? s->coord_slots : 64,
 	                        .replica_slots = 64};
 	for (int i = 0; i < STORY_NODES; i++) snprintf(addresses[i], 8, "%c:1", (char)('A' + i));
@@ -522,10 +524,11 @@ static inline int client_ask(struct story *s, int node, enum request_op op, cons
 	*r = (struct request){.op = op, .key = full_key(to, key), .options = s->next};
 	s->next = REQUEST_OPTIONS_DEFAULT;
 	if (value != NULL) r->value = bytes_of_string(value);
-	if (shown != NOTHING) {
-		r->context = bytes_of(s->answer[shown].context, s->answer[shown].context_len);
-		r->options.has_context = true;
-	}
+	struct bytes context = BYTES_EMPTY;
+	if (shown != NOTHING)
+		context = bytes_of(s->answer[shown].context, s->answer[shown].context_len);
+	r->options.has_context = shown != NOTHING && op != REQUEST_GET;
+	*(op == REQUEST_GET ? &r->at_least : &r->context) = context;
 	static const char *const verbs[] = {"get", "put", "delete"};
 	story_say(s, node, "%s < %s %s%s%s", s->node[node].name, verbs[op], key,
 	          value != NULL ? " " : "", value != NULL ? value : "");
@@ -542,6 +545,12 @@ static inline int client_put(struct story *s, int node, const char *key, const c
 static inline int client_get(struct story *s, int node, const char *key)
 {
 	return client_ask(s, node, REQUEST_GET, key, NULL, NOTHING);
+}
+
+/* A read that must have seen what that answer showed. */
+static inline int session_get(struct story *s, int node, const char *key, int shown)
+{
+	return client_ask(s, node, REQUEST_GET, key, NULL, shown);
 }
 
 static inline int client_delete(struct story *s, int node, const char *key, int shown)

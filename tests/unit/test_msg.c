@@ -32,7 +32,7 @@ static void every_type_comes_back_as_it_was_sent(void **state)
 }
 
 /* How many fields docs/WIRE.md says each type has, head not counted. */
-static const uint32_t wire_fields[MSG_TYPE_END] = {0, 11, 2, 1, 1, 3, 23, 13, 3, 4,
+static const uint32_t wire_fields[MSG_TYPE_END] = {0, 11, 2, 1, 2, 5, 23, 13, 3, 4,
                                                    1, 1,  1, 1, 3, 2, 2,  5,  6};
 
 /* msgpack-c writes what it read, in its own shortest forms: the same bytes again. */
@@ -122,7 +122,7 @@ static void a_key_whose_part_is_longer_than_the_key_is_not_read_past_its_end(voi
 	uint8_t *map = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	assert_true(map != MAP_FAILED);
 	assert_int_equal(mprotect(map + page, page, PROT_NONE), 0);
-	struct msg m = {.type = MSG_GET, .get = {BYTES("\0\xff\0\0\0\0")}}, back;
+	struct msg m = {.type = MSG_GET, .get = {BYTES("\0\xff\0\0\0\0"), true}}, back;
 	struct bytes b = pack(&m);
 	memcpy(map + page - b.len, b.data, b.len);
 	assert_int_equal(msg_unpack(bytes_of(map + page - b.len, b.len), &back, entries),
@@ -233,9 +233,35 @@ static enum err unpack_get(struct bytes key)
 {
 	uint8_t room[FULL_KEY_BYTES_MAX + 64];
 	struct packer p = {room, sizeof room, 0};
-	head(&p, 5, MSG_GET);
+	head(&p, 6, MSG_GET);
 	pack_bin(&p, key);
+	pack_bool(&p, false);
 	return unpack_packed(&p);
+}
+
+static enum err unpack_get_reply(struct bytes object, struct bytes digest, struct bytes seen)
+{
+	uint8_t room[256];
+	struct packer p = {room, sizeof room, 0};
+	head(&p, 9, MSG_GET_REPLY);
+	pack_uint(&p, ERR_OK);
+	pack_bool(&p, true);
+	pack_bin(&p, object);
+	pack_bin(&p, digest);
+	pack_bin(&p, seen);
+	return unpack_packed(&p);
+}
+
+static void an_answer_has_the_object_or_its_digest(void **state)
+{
+	(void)state;
+	struct bytes digest = BYTES("sixteen bytes of"), object = BYTES("object"), seen = BYTES("s");
+	assert_int_equal(unpack_get_reply(object, BYTES_EMPTY, BYTES_EMPTY), ERR_OK);
+	assert_int_equal(unpack_get_reply(BYTES_EMPTY, digest, seen), ERR_OK);
+	assert_int_equal(unpack_get_reply(BYTES_EMPTY, BYTES_EMPTY, seen), ERR_BAD_BYTES);
+	assert_int_equal(unpack_get_reply(BYTES_EMPTY, BYTES("fifteen bytes o"), seen), ERR_BAD_BYTES);
+	assert_int_equal(unpack_get_reply(object, digest, BYTES_EMPTY), ERR_BAD_BYTES);
+	assert_int_equal(unpack_get_reply(object, BYTES_EMPTY, seen), ERR_BAD_BYTES);
 }
 
 static void a_key_that_is_not_three_parts_is_bad(void **state)
@@ -330,6 +356,7 @@ int main(void)
 		cmocka_unit_test(a_byte_after_the_message_makes_it_bad),
 		cmocka_unit_test(a_changed_byte_is_refused_or_means_something_else),
 		cmocka_unit_test(unknown_types_counts_and_numbers_out_of_range_are_bad),
+		cmocka_unit_test(an_answer_has_the_object_or_its_digest),
 		cmocka_unit_test(a_key_that_is_not_three_parts_is_bad),
 		cmocka_unit_test(a_page_out_of_order_or_a_damaged_record_with_bytes_is_bad),
 		cmocka_unit_test(a_count_is_not_believed),

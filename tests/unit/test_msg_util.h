@@ -176,9 +176,14 @@ static inline void make_body(struct maker *g, struct msg *m)
 	case MSG_HEARTBEAT: make_heartbeat(g, &m->heartbeat); break;
 	case MSG_PUT: m->put = (struct msg_put){some_key(g, 0), some_bytes(g, 70000)}; break;
 	case MSG_PUT_ACK: m->put_ack.err = some_err(g); break;
-	case MSG_GET: m->get.key = some_key(g, 0); break;
+	case MSG_GET: m->get = (struct msg_get){some_key(g, 0), some_bool(g)}; break;
 	case MSG_GET_REPLY:
-		m->get_reply = (struct msg_get_reply){some_err(g), some_bool(g), some_bytes(g, 70000)};
+		m->get_reply = (struct msg_get_reply){
+			.err = some_err(g), .vouched = some_bool(g), .object = some_bytes(g, 70000)};
+		if (m->get_reply.err == ERR_OK && m->get_reply.object.len == 0) {
+			m->get_reply.seen = some_bytes(g, 700);
+			m->get_reply.digest[3] = (uint8_t)(1 + m->get_reply.seen.len);
+		}
 		break;
 	case MSG_FORWARD: make_forward(g, &m->forward.request); break;
 	case MSG_FORWARD_REPLY: make_forward_reply(g, &m->forward_reply); break;
@@ -340,11 +345,16 @@ static inline void same(const struct msg *a, const struct msg *b)
 		same_bytes(a->put.object, b->put.object);
 		break;
 	case MSG_PUT_ACK: assert_int_equal(a->put_ack.err, b->put_ack.err); break;
-	case MSG_GET: same_bytes(a->get.key, b->get.key); break;
+	case MSG_GET:
+		same_bytes(a->get.key, b->get.key);
+		assert_int_equal(a->get.whole, b->get.whole);
+		break;
 	case MSG_GET_REPLY:
 		assert_int_equal(a->get_reply.err, b->get_reply.err);
 		assert_int_equal(a->get_reply.vouched, b->get_reply.vouched);
 		same_bytes(a->get_reply.object, b->get_reply.object);
+		same_bytes(a->get_reply.seen, b->get_reply.seen);
+		assert_memory_equal(a->get_reply.digest, b->get_reply.digest, 16);
 		break;
 	case MSG_FORWARD: same_request(&a->forward.request, &b->forward.request); break;
 	case MSG_FORWARD_REPLY: same_forward_reply(&a->forward_reply, &b->forward_reply); break;

@@ -196,7 +196,7 @@ static inline void run_for(struct world *w, uint64_t ms)
 
 static inline struct msg get(uint64_t id)
 {
-	return (struct msg){.type = MSG_GET, .id = {id}, .get = {BYTES("\0\1t\0\1b\0\1k")}};
+	return (struct msg){.type = MSG_GET, .id = {id}, .get = {BYTES("\0\1t\0\1b\0\1k"), true}};
 }
 
 static inline struct msg heartbeat(uint64_t id)
