@@ -151,7 +151,12 @@ static bool on_invoke(struct reader *r, const json_t *line, uint64_t t)
 
 static void note_read(struct loaded *l, const struct load_op *o, uint64_t t)
 {
-	struct hist_read read = {o->view, o->key, o->shown, o->pr, o->began_us, t};
+	struct hist_read read = {.view = o->view,
+	                         .key = o->key,
+	                         .shown = o->shown,
+	                         .pr = o->pr,
+	                         .began_us = o->began_us,
+	                         .ended_us = t};
 	history_read(&l->history, &read);
 	l->final_reads += o->view == HIST_FINAL;
 	l->quorum_reads += o->pr > 0;

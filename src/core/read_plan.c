@@ -172,8 +172,7 @@ void read_hedge(struct node *n, struct coord *c, struct effects *fx)
 {
 	for (uint32_t i = 0; i < c->target_count && c->order_at < c->target_count; i++) {
 		struct target *t = &c->targets[i];
-		if (is_pending(c, i) && !t->hedged && late_at(n, t).us <= n->now.us)
-			hedge_one(n, c, t, fx);
+		if (is_pending(c, i) && !t->hedged && late_at(n, t).us <= n->now.us) hedge_one(n, c, t, fx);
 	}
 }
 

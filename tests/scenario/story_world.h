@@ -280,9 +280,9 @@ static inline int earliest_tick(const struct story *s, uint64_t *at)
 }
 
 /* Let so many milliseconds pass. */
-static inline void run(struct story *s, uint64_t for_ms)
+static inline void run_us(struct story *s, uint64_t for_us)
 {
-	uint64_t until = s->now_us + ms(for_ms);
+	uint64_t until = s->now_us + for_us;
 	for (uint32_t steps = 0;; steps++) {
 		uint64_t tick_at;
 		int item = earliest_item(s), ticker = earliest_tick(s, &tick_at);
@@ -302,6 +302,11 @@ static inline void run(struct story *s, uint64_t for_ms)
 		}
 	}
 	s->now_us = until;
+}
+
+static inline void run(struct story *s, uint64_t for_ms)
+{
+	run_us(s, ms(for_ms));
 }
 
 /* ---- nodes that come and go ----------------------------------------------------------------- */

@@ -253,6 +253,30 @@ bool check_quorum(const struct history *h, struct check_failure *out)
 	return true;
 }
 
+/* ---- sessions ----------------------------------------------------------------------------- */
+
+static bool session_in(const struct history *h, const struct hist_read *r,
+                       struct check_failure *out)
+{
+	const struct hist_shown *s = &h->shown[r->at_least];
+	for (uint32_t i = 0; i < s->count; i++) {
+		uint32_t id = h->refs[s->first + i].write;
+		if (id == HIST_NOBODY || accounts_for(h, r->shown, id, r->ended_us)) continue;
+		return fail(out, "session", r->key, id,
+		            "a read from %.6f s to %.6f s names the context that it was shown with, and "
+		            "shows neither it nor a successor",
+		            seconds(r->began_us), seconds(r->ended_us));
+	}
+	return true;
+}
+
+bool check_sessions(const struct history *h, struct check_failure *out)
+{
+	for (uint32_t i = 0; i < h->read_count; i++)
+		if (h->reads[i].at_least != HIST_NOTHING && !session_in(h, &h->reads[i], out)) return false;
+	return true;
+}
+
 /* ---- P7 ----------------------------------------------------------------------------------- */
 
 bool check_honest(const struct history *h, struct check_failure *out)
@@ -279,5 +303,5 @@ bool check_all(const struct history *h, struct check_failure *out)
 {
 	return check_no_loss(h, out) && check_causality(h, out) && check_no_resurrection(h, out) &&
 	       check_convergence(h, out) && check_delivered(h, out) && check_quorum(h, out) &&
-	       check_honest(h, out);
+	       check_sessions(h, out) && check_honest(h, out);
 }

@@ -29,6 +29,8 @@ bool check_convergence(const struct history *h, struct check_failure *out);
 bool check_delivered(const struct history *h, struct check_failure *out);
 /* P5: with pr + pw > n a read that began after the answer to a write sees it or its successor. */
 bool check_quorum(const struct history *h, struct check_failure *out);
+/* Sessions: a read that named a context shows what came with it, or what covered that. */
+bool check_sessions(const struct history *h, struct check_failure *out);
 /* P7: a write answered "nothing was stored" appears nowhere; nothing appears before it was sent. */
 bool check_honest(const struct history *h, struct check_failure *out);
 

@@ -56,6 +56,7 @@ enum hist_view {
 struct hist_read {
 	enum hist_view view;
 	uint32_t key, shown;
+	uint32_t at_least; /* the shown set of the context that it had to have seen */
 	uint8_t pr;
 	uint64_t began_us, ended_us;
 };

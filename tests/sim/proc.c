@@ -47,6 +47,7 @@ static void config_fill(struct world *w, uint16_t proc, struct node_config *c,
                         struct bytes join[SIM_NODES_MAX])
 {
 	const struct proc *p = &w->procs[proc];
+	static const uint32_t reads_all[3] = {1, READ_ALL_ONE_IN, 1000};
 	bool tight = w->options.faults != 0 && w->options.seed % 8 == 7;
 	for (uint32_t i = 0; i < w->options.nodes; i++) join[i] = bytes_of_string(w->procs[i].address);
 	*c = (struct node_config){.name = bytes_of_string(p->name),
@@ -57,6 +58,8 @@ static void config_fill(struct world *w, uint16_t proc, struct node_config *c,
 	                          .partitions = SIM_PARTITIONS,
 	                          .replicas = w->history.replicas_n,
 	                          .hint_after_us = tight ? MS(20) : 0,
+	                          .read_all_one_in = reads_all[w->options.seed / 8 % 3],
+	                          .read_whole_bytes = w->options.seed / 24 % 2 == 0 ? 1 : 64,
 	                          .coord_slots = tight ? 8 : 64,
 	                          .replica_slots = tight ? 8 : 128};
 	if (w->options.nodes == 1) c->join_count = 0;

@@ -45,7 +45,7 @@ struct op {
 	enum request_op op;
 	enum hist_view view;
 	uint16_t client, proc;
-	uint32_t key, write, shown;       /* shown: of the context sent */
+	uint32_t key, write, shown;       /* shown: of the context sent, by a read as at_least */
 	uint32_t proc_start, proc_pauses; /* UINT32_MAX: it stood still when it was asked */
 	uint8_t pr;
 	bool replied, closed;
@@ -224,13 +224,13 @@ static uint32_t op_new(struct workload *l, struct op op)
 
 static void copy_context(struct request_copy *r, const struct held *held)
 {
-	r->request.options.has_context = true;
-	r->request.context = BYTES_EMPTY;
+	bool write = r->request.op != REQUEST_GET;
+	r->request.options.has_context = write;
 	if (held->len == 0) return;
 	r->context = malloc(held->len);
 	assert(r->context != NULL);
 	memcpy(r->context, held->bytes, held->len);
-	r->request.context = bytes_of(r->context, held->len);
+	*(write ? &r->request.context : &r->request.at_least) = bytes_of(r->context, held->len);
 }
 
 static void copy_value(struct world *w, struct request_copy *r, const struct op *op)
@@ -304,9 +304,16 @@ static bool send_read(struct world *w, uint16_t client, uint32_t key)
 		op.options.timeout_us = SECONDS(5);
 	}
 	op.options.return_body = false;
+	const struct held *held = &l->client[client].held[key];
+	bool session = op.view == HIST_READ && held->len > 0 && prng_below(&w->prng, 3) == 0;
+	if (session) {
+		op.shown = held->shown;
+		op.options.r = prng_below(&w->prng, 2) == 0 ? 1 : op.options.r;
+	}
 	op.pr = quorum_value(w, op.options.pr, 0);
 	l->figures.reads++;
-	op_send(w, op, NULL);
+	l->figures.session_reads += session;
+	op_send(w, op, session ? held : NULL);
 	return true;
 }
 
@@ -480,6 +487,7 @@ static void write_answered(struct world *w, const struct op *op, const struct re
 static bool read_succeeded(struct world *w, const struct op *op, const struct reply *reply)
 {
 	struct workload *l = w->workload;
+	l->figures.not_seen += reply->err == ERR_NOT_SEEN;
 	if (reply->err != ERR_OK && reply->err != ERR_NOT_FOUND) return false;
 	uint32_t shown = note_shown(w, op->key, reply);
 	if ((reply->err == ERR_OK) != (w->history.shown[shown].count > 0) && !reply->deleted)
@@ -488,6 +496,7 @@ static bool read_succeeded(struct world *w, const struct op *op, const struct re
 	struct hist_read read = {.view = op->view,
 	                         .key = op->key,
 	                         .shown = shown,
+	                         .at_least = op->shown,
 	                         .pr = op->pr,
 	                         .began_us = op->began_us,
 	                         .ended_us = w->now_us};

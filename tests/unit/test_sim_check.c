@@ -434,6 +434,43 @@ static void a_quorum_read_may_miss_what_was_deleted(void **state)
 	holds(s, check_quorum);
 }
 
+/* ---- sessions ------------------------------------------------------------------------------- */
+
+static void session_view(struct story *s, uint32_t shown, uint32_t at_least)
+{
+	struct hist_read read = {
+		.key = KEY, .shown = shown, .at_least = at_least, .began_us = s->now + 10};
+	read.ended_us = s->now += 20;
+	history_read(&s->h, &read);
+}
+
+static void a_session_that_goes_back_is_refused(void **state)
+{
+	struct story *s = *state;
+	uint32_t a = put(s, HIST_NOTHING), b = put(s, just(s, a));
+	session_view(s, just(s, a), just(s, b));
+	refuses(s, check_sessions, "session", b);
+}
+
+static void a_session_may_show_a_successor_or_what_was_deleted(void **state)
+{
+	struct story *s = *state;
+	uint32_t a = put(s, HIST_NOTHING), b = put(s, just(s, a));
+	session_view(s, just(s, b), just(s, a));
+	write_it(s, HIST_DELETE, just(s, b), HIST_UNKNOWN);
+	session_view(s, just(s, HIST_NOBODY), just(s, b));
+	holds(s, check_sessions);
+}
+
+static void a_read_without_a_session_may_go_back(void **state)
+{
+	struct story *s = *state;
+	uint32_t a = put(s, HIST_NOTHING);
+	put(s, just(s, a));
+	session_view(s, just(s, a), HIST_NOTHING);
+	holds(s, check_sessions);
+}
+
 /* ---- P7 ------------------------------------------------------------------------------------- */
 
 static void a_write_of_which_nothing_was_stored_must_not_appear(void **state)
@@ -517,6 +554,9 @@ int main(void)
 		STORY(a_read_without_enough_primaries_may_miss_it),
 		STORY(a_read_that_began_before_the_answer_may_miss_it),
 		STORY(a_quorum_read_may_miss_what_was_deleted),
+		STORY(a_session_that_goes_back_is_refused),
+		STORY(a_session_may_show_a_successor_or_what_was_deleted),
+		STORY(a_read_without_a_session_may_go_back),
 		STORY(a_write_of_which_nothing_was_stored_must_not_appear),
 		STORY(it_must_not_appear_before_the_answer_either),
 		STORY(a_value_must_not_appear_before_it_is_written),
