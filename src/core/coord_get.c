@@ -192,7 +192,6 @@ static void note(struct coord *c, uint32_t i, enum err e, bool vouched)
 	t->found = found;
 	if (absent) c->notfounds++;
 	if (!found && !absent) c->errors++;
-	if (!vouched) c->quorum.primary &= ~(1U << i);
 	quorum_note(&c->quorum, i, found || (absent && c->needs.notfound_ok));
 }
 
