@@ -127,7 +127,7 @@ help:
 	@echo 'make mutants     seeded bugs, each of which some check must find; SAMPLE=N for some of them'
 	@echo 'make fuzz        each decoder for FUZZ_SECONDS=$(FUZZ_SECONDS) s'
 	@echo 'make asan tsan   the tests under address + undefined, and thread sanitizers'
-	@echo 'make bench       against the null-replication ceiling; bench-growth and bench-profile beside it'
+	@echo 'make bench       against the null-replication ceiling; bench-growth, -overload and -profile beside it'
 	@echo 'make tidy walls fmt  the linters; what a room may see; format in place'
 	@echo 'make install     to PREFIX=$(PREFIX)'
 
@@ -205,7 +205,9 @@ mutants: all
 # BENCH: flags of tests/bench/run.py. Results in build/bench.
 bench: all
 	@DUNLIN=$(BUILD)/dunlin python3 tests/bench/run.py $(BENCH)
-.PHONY: bench-growth bench-profile
+.PHONY: bench-growth bench-profile bench-overload
+bench-overload: all
+	@DUNLIN=$(BUILD)/dunlin python3 tests/bench/overload.py $(BENCH)
 bench-growth: all
 	@DUNLIN=$(BUILD)/dunlin python3 tests/bench/growth.py $(BENCH)
 bench-profile: all
