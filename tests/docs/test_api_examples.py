@@ -179,6 +179,24 @@ def test_the_properties_are_those_of_the_table():
             lib.same(shown[name], value, "default of " + name)
 
 
+# What the table of limits says, in the order of its rows.
+LIMITS = ["TYPE_BYTES_MAX", "BUCKET_BYTES_MAX", "NAME_BYTES_MAX", "VALUE_BYTES_MAX", "META_BYTES_MAX", "SIBLINGS_MAX",
+          "OBJECT_BYTES_MAX", "CONTEXT_BYTES_MAX", "HTTP_LINE_BYTES_MAX", "HTTP_HEADER_BYTES_MAX", "HTTP_HEADERS_MAX",
+          "HTTP_QUERY_PARAMS_MAX", "HTTP_PATH_SEGMENTS_MAX", "CONDITION_TAGS_MAX", "COORD_SLOTS_MAX",
+          "HTTP_CONNECTIONS_MAX", "HTTP_REQUEST_TIMEOUT_US", "HTTP_IDLE_TIMEOUT_US", "PROPS_BUCKETS_MAX",
+          "LIST_RESULTS_MAX", "LIST_BUCKETS_RESULTS_MAX", "HTTP_LIST_ENCODED_BYTES", "LIST_BUCKETS_MAX", "LISTS_MAX"]
+
+
+def test_the_limits_are_those_of_the_code():
+    text = API.split("<!-- limits:", 1)[1].split("\n\n## ")[0]
+    cells = [line.strip("|").split(" | ")[1] for line in text.split("\n") if line.startswith("| ")][1:]
+    shown = re.findall(r"\b(\d+(?: (?:KiB|MiB|s)\b)?)", ", ".join(c.split(" before base64")[0] for c in cells))
+    defined = dict(re.findall(r"^#define (\w+) (\S+)$", read("include/dunlin/limits.h"), re.M))
+    units = {"KIB": " KiB", "MIB": " MiB", "SECONDS": " s"}
+    same = [re.sub(r"^(KIB|MIB|SECONDS)\((\d+)\)$", lambda m: m[2] + units[m[1]], defined[n]) for n in LIMITS]
+    lib.same(shown, same)
+
+
 def test_the_links_within_the_page_lead_somewhere():
     heads = {re.sub(r"[^\w\- ]", "", h).strip().lower().replace(" ", "-") for h in re.findall(r"^##+ (.*)$", API, re.M)}
     for anchor in re.findall(r"\]\(#([\w-]+)\)", API):
