@@ -116,7 +116,7 @@ $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(LIB)
 
 # ---- for people ------------------------------------------------------------------------------
 
-.PHONY: help deps run test check-long sim bench asan tsan tidy walls fmt fuzz mutants install clean
+.PHONY: help deps run test check-long sim bench asan tsan tidy walls fmt fuzz mutants install uninstall deb clean
 help:
 	@echo 'make run         install what is missing, build, and run three nodes on this machine'
 	@echo 'make test        install what is missing, build, and run everything that CI runs'
@@ -129,13 +129,15 @@ help:
 	@echo 'make asan tsan   the tests under address + undefined, and thread sanitizers'
 	@echo 'make bench       against the null-replication ceiling; bench-growth, -overload and -profile beside it'
 	@echo 'make tidy walls fmt  the linters; what a room may see; format in place'
-	@echo 'make install     to PREFIX=$(PREFIX)'
+	@echo 'make install     to PREFIX=$(PREFIX), below DESTDIR; make uninstall'
+	@echo 'make deb         a Debian package with a service: build/deb'
 
 # Debian packages, as installed on a fresh Debian 12.
 PACKAGES_BUILD := gcc make pkg-config libc6-dev librocksdb-dev libevent-dev libmurmurhash-dev \
                   libsodium-dev libjansson-dev libinih-dev
 PACKAGES_TEST  := clang clang-format clang-tidy cppcheck libclang-rt-14-dev llvm libcmocka-dev \
-                  libmsgpack-dev valgrind python3 curl wget git patch wamerican procps iproute2 wrk nftables debootstrap
+                  libmsgpack-dev valgrind python3 curl wget git patch wamerican procps iproute2 wrk nftables debootstrap dpkg-dev \
+                  mandoc lintian
 define install_missing
 @missing=$$(for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | \
 	grep -q 'ok installed' || echo $$p; done); \
@@ -213,9 +215,38 @@ bench-growth: all
 bench-profile: all
 	@DUNLIN=$(BUILD)/dunlin python3 tests/bench/profile.py $(BENCH)
 
-PREFIX ?= /usr/local
-install: all
-	install -D -m 755 $(BUILD)/dunlin $(DESTDIR)$(PREFIX)/bin/dunlin
+# ---- installing -------------------------------------------------------------------------------
+
+PREFIX  ?= /usr/local
+BINDIR  := $(PREFIX)/bin
+MANDIR  := $(PREFIX)/share/man
+DOCDIR  := $(PREFIX)/share/doc/dunlin
+BASHDIR := $(PREFIX)/share/bash-completion/completions
+ZSHDIR  ?= $(PREFIX)/share/zsh/site-functions
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+DOCS    := docs/API.md docs/METRICS.md docs/OPERATIONS.md docs/dunlin.conf.example
+INSTALLED := $(BINDIR)/dunlin $(MANDIR)/man1/dunlin.1 $(MANDIR)/man5/dunlin.conf.5 $(BASHDIR)/dunlin \
+             $(ZSHDIR)/_dunlin $(UNITDIR)/dunlin.service $(addprefix $(DOCDIR)/,$(notdir $(DOCS)))
+
+install: $(BUILD)/dunlin
+	install -D -m 755 $(BUILD)/dunlin $(DESTDIR)$(BINDIR)/dunlin
+	install -D -m 644 docs/man/dunlin.1 $(DESTDIR)$(MANDIR)/man1/dunlin.1
+	install -D -m 644 docs/man/dunlin.conf.5 $(DESTDIR)$(MANDIR)/man5/dunlin.conf.5
+	install -D -m 644 docs/completion/dunlin.bash $(DESTDIR)$(BASHDIR)/dunlin
+	install -D -m 644 docs/completion/_dunlin $(DESTDIR)$(ZSHDIR)/_dunlin
+	install -d $(DESTDIR)$(DOCDIR) $(DESTDIR)$(UNITDIR)
+	install -m 644 $(DOCS) $(DESTDIR)$(DOCDIR)
+	sed 's|@BINDIR@|$(BINDIR)|' docs/packaging/dunlin.service >$(DESTDIR)$(UNITDIR)/dunlin.service
+	chmod 644 $(DESTDIR)$(UNITDIR)/dunlin.service
+
+# What install installed; the configuration and the data stay.
+uninstall:
+	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
+	rmdir $(DESTDIR)$(DOCDIR) 2>/dev/null || true
+
+# build/deb/dunlin_VERSION_ARCH.deb
+deb: $(BUILD)/dunlin
+	@sh docs/packaging/deb.sh
 
 clean:
 	rm -rf build

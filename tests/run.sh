@@ -107,6 +107,9 @@ compiled release
 for t in tests/wire/test_*.py; do
 	check "wire/$(basename "$t")" python3 "$t"
 done
+for t in tests/docs/test_*.py; do
+	check "docs/$(basename "$t")" python3 "$t"
+done
 check chaos sh tests/chaos/short.sh
 check docker/metrics python3 tests/docker/test_metrics.py
 check docker/compose python3 tests/docker/test_compose.py

@@ -1,4 +1,6 @@
-/* cmd_start.c - `dunlin start`: put the configuration together and serve. */
+/* cmd_start.c - `dunlin start`: put the configuration together and serve, or with --check only say
+ * whether it holds: what the keys are, their values, and the rules between them. Whether files can be
+ * read and addresses are free is seen by starting. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,11 +11,18 @@
 #include "drive/config.h"
 #include "drive/server.h"
 
+/* What flags say besides the configuration. */
+struct start_flags {
+	const char *file;
+	bool check;
+};
+
 static void print_help(const struct cmd *cmd)
 {
 	char flag[48];
-	printf("dunlin start [--config FILE] [--KEY VALUE]...\n\n%s\n\n", cmd->summary);
+	printf("dunlin start [--config FILE] [--check] [--KEY VALUE]...\n\n%s\n\n", cmd->summary);
 	printf("  %-22s %s\n", "--config FILE", "ini file: lines of `key = value`; or $DUNLIN_CONFIG");
+	printf("  %-22s %s\n", "--check", "say whether the configuration holds, and end");
 	for (unsigned i = 0; i < config_key_count(); i++) {
 		struct config_key k = config_key_at(i);
 		snprintf(flag, sizeof flag, "--%s", k.name);
@@ -23,7 +32,7 @@ static void print_help(const struct cmd *cmd)
 		if (k.value[0] != '\0') printf(" [%s]", k.value);
 		putchar('\n');
 	}
-	printf("\n%s", cmd->text);
+	printf("  %-22s %s\n\n%s", "--help", "this text", cmd->text);
 }
 
 static char *const *environment(void)
@@ -53,41 +62,64 @@ static int flag_value(const struct cmd *cmd, int argc, char **argv, int i, const
 	return 0;
 }
 
-/* One pass over the flags: with `config` NULL only --config is looked for. */
-static bool take_flags(const struct cmd *cmd, int argc, char **argv, struct config *config,
-                       const char **file)
+/* The flag's name, up to an equals sign. */
+static void name_of(const char *flag, char *to, size_t capacity)
+{
+	snprintf(to, capacity, "%.*s", (int)strcspn(flag + 2, "="), flag + 2);
+}
+
+/* The flag argv[i] with its value: into `flags`, or into `config` unless that is NULL. Returns how
+ * many arguments it took; 0: complained. */
+static int take_flag(const struct cmd *cmd, int argc, char **argv, int i, struct config *config,
+                     struct start_flags *flags)
 {
 	struct config_error error;
+	const char *value;
+	char name[64];
+	name_of(argv[i], name, sizeof name);
+	if (strcmp(name, "check") == 0) {
+		flags->check = strchr(argv[i], '=') == NULL;
+		if (!flags->check) cmd_complain(cmd, CMD_MISUSE, "--check is a switch; it takes no value");
+		return flags->check;
+	}
+	if (strcmp(name, "config") != 0 && config_key_find(name) < 0) {
+		config_refuse_key("flag", name, &error);
+		cmd_complain(cmd, CMD_MISUSE, "%s", error.text);
+		return 0;
+	}
+	int took = flag_value(cmd, argc, argv, i, &value);
+	if (took == 0) return 0;
+	if (strcmp(name, "config") == 0)
+		flags->file = value;
+	else if (config != NULL && !config_set(config, CONFIG_FLAG, "flag", name, value, &error)) {
+		cmd_complain(cmd, CMD_MISUSE, "%s", error.text);
+		return 0;
+	}
+	return took;
+}
+
+/* One pass over the flags: with `config` NULL only --config and --check are looked for. */
+static bool take_flags(const struct cmd *cmd, int argc, char **argv, struct config *config,
+                       struct start_flags *flags)
+{
 	for (int i = 0, took; i < argc; i += took) {
-		const char *value;
-		char name[64];
 		if (strncmp(argv[i], "--", 2) != 0 || argv[i][2] == '\0') {
 			cmd_complain(cmd, CMD_MISUSE, "`%.64s`: expected flags only, as --name n1", argv[i]);
 			return false;
 		}
-		snprintf(name, sizeof name, "%.*s", (int)strcspn(argv[i] + 2, "="), argv[i] + 2);
-		if (strcmp(name, "config") != 0 && config_key_find(name) < 0) {
-			config_refuse_key("flag", name, &error);
-			cmd_complain(cmd, CMD_MISUSE, "%s", error.text);
-			return false;
-		}
-		took = flag_value(cmd, argc, argv, i, &value);
+		took = take_flag(cmd, argc, argv, i, config, flags);
 		if (took == 0) return false;
-		if (strcmp(name, "config") == 0)
-			*file = value;
-		else if (config != NULL && !config_set(config, CONFIG_FLAG, "flag", name, value, &error)) {
-			cmd_complain(cmd, CMD_MISUSE, "%s", error.text);
-			return false;
-		}
 	}
 	return true;
 }
 
-static bool put_together(const struct cmd *cmd, int argc, char **argv, struct config *config)
+static bool put_together(const struct cmd *cmd, int argc, char **argv, struct config *config,
+                         struct start_flags *flags)
 {
 	struct config_error error;
-	const char *file = getenv("DUNLIN_CONFIG");
-	if (!take_flags(cmd, argc, argv, NULL, &file)) return false;
+	flags->file = getenv("DUNLIN_CONFIG");
+	if (!take_flags(cmd, argc, argv, NULL, flags)) return false;
+	const char *file = flags->file;
 	if (file != NULL && file[0] != '\0' && !config_file(config, file, &error)) {
 		cmd_complain(cmd, CMD_MISUSE, "%s", error.text);
 		return false;
@@ -96,10 +128,17 @@ static bool put_together(const struct cmd *cmd, int argc, char **argv, struct co
 		cmd_complain(cmd, CMD_MISUSE, "%s", error.text);
 		return false;
 	}
-	if (!take_flags(cmd, argc, argv, config, &file)) return false;
+	if (!take_flags(cmd, argc, argv, config, flags)) return false;
 	if (config_check(config, &error)) return true;
 	cmd_complain(cmd, CMD_MISUSE, "%s", error.text);
 	return false;
+}
+
+static int serve(const struct config *config, const struct start_flags *flags)
+{
+	if (!flags->check) return server_run(config);
+	puts("the configuration holds");
+	return CMD_DONE;
 }
 
 static int run_start(const struct cmd *cmd, int argc, char **argv)
@@ -109,10 +148,12 @@ static int run_start(const struct cmd *cmd, int argc, char **argv)
 		print_help(cmd);
 		return CMD_DONE;
 	}
+	struct start_flags flags = {0};
 	struct config *config = malloc(sizeof *config);
 	if (config == NULL) return cmd_complain(cmd, CMD_FAILED, "out of memory");
 	config_init(config);
-	int exit_code = put_together(cmd, argc, argv, config) ? server_run(config) : CMD_MISUSE;
+	bool good = put_together(cmd, argc, argv, config, &flags);
+	int exit_code = good ? serve(config, &flags) : CMD_MISUSE;
 	config_free(config);
 	free(config);
 	return exit_code;
@@ -125,7 +166,7 @@ const struct cmd cmd_start = {
 	.text = "A flag beats the environment (DUNLIN_KEY_FILE=...), which beats the file.\n"
 			"The log goes to stderr. SIGTERM stops it cleanly.\n\n"
 			"  dunlin start --dir /var/lib/dunlin\n"
-			"  dunlin start --config /etc/dunlin.conf\n"
+			"  dunlin start --config /etc/dunlin/dunlin.conf --check\n"
 			"  dunlin start --name n1 --peer 10.0.0.1:8099 --join 10.0.0.1:8099,10.0.0.2:8099 \\\n"
 			"      --expect 2 --key-file cluster.key\n",
 	.run = run_start,
