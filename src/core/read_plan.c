@@ -126,7 +126,8 @@ static bool is_enough(const struct coord *c)
 
 void read_ask(struct node *n, struct coord *c, struct effects *fx)
 {
-	while (!is_enough(c) && ask_next(n, c, fx)) continue;
+	bool more = true;
+	while (more && !is_enough(c)) more = ask_next(n, c, fx);
 }
 
 void read_fetch(struct node *n, struct coord *c, uint32_t i, struct effects *fx)
