@@ -10,12 +10,14 @@
  * nothing of it counts towards pr. */
 #include "core/context.h"
 #include "core/core.h"
+#include "core/trace.h"
 
 static void advance(struct node *n, struct coord *c, struct effects *fx);
 
 static void ask(struct node *n, struct coord *c, uint32_t i, struct effects *fx)
 {
 	uint16_t member = c->targets[i].member;
+	if (traced(c)) trace_asked(n, c, member);
 	if (member != n->self_member) {
 		struct msg *m = emit_msg(n, fx, n->layout.members[member].id, MSG_GET, c->slot.self);
 		m->get.key = c->request.key;
@@ -46,6 +48,7 @@ void get_begin(struct node *n, struct coord *c, struct effects *fx)
 	c->errors = c->target_count - up;
 	c->phase = GET_WAITING;
 	slot_set_timer(n, &c->slot, c->deadline);
+	if (traced(c)) trace_down(n, c);
 	for (uint32_t i = 0; i < c->target_count; i++)
 		if (quorum_is_open(&c->quorum, i)) ask(n, c, i, fx);
 	advance(n, c, fx);
@@ -154,12 +157,14 @@ static void repair(struct node *n, struct coord *c, struct effects *fx)
 		if (t->fallback || !t->answered || !is_stale(c, t, &merged)) continue;
 		if (object.len == 0 && !object_encode(&c->slot.arena, &merged, &object)) return;
 		n->counters.read_repairs++;
+		struct ticket confirm = {0};
+		if (traced(c)) confirm = trace_repair(n, c, i);
 		if (t->member == n->self_member) {
 			replica_merge_own(n, c->request.key, object, false, fx);
 			continue;
 		}
 		struct node_id to = n->layout.members[t->member].id;
-		struct msg *m = emit_msg(n, fx, to, MSG_PUT, (struct ticket){0});
+		struct msg *m = emit_msg(n, fx, to, MSG_PUT, confirm);
 		m->put.key = c->request.key;
 		m->put.object = object;
 	}
@@ -202,7 +207,9 @@ static enum quorum_verdict verdict(const struct coord *c)
 
 static void judge(struct node *n, struct coord *c, struct effects *fx)
 {
-	switch (verdict(c)) {
+	enum quorum_verdict v = verdict(c);
+	if (traced(c)) trace_quorum(n, c, v);
+	switch (v) {
 	case QUORUM_MET: reply_found(n, c, fx); break;
 	case QUORUM_LOST: reply_unmet(n, c, fx); break;
 	case QUORUM_WAIT:
@@ -224,6 +231,7 @@ static void advance(struct node *n, struct coord *c, struct effects *fx)
 	}
 	if (quorum_open(&c->quorum) > 0 && n->now.us < c->slot.timer.at.us) return;
 	repair(n, c, fx);
+	if (traced(c) && trace_awaits_repairs(n, c)) return;
 	coord_end(n, c);
 }
 
@@ -263,6 +271,7 @@ void get_on_answer(struct node *n, struct coord *c, uint16_t member,
 		kept.err = ERR_CORRUPT;
 	if (kept.err == ERR_OK && o.sibling_count == 0) kept.err = ERR_BAD_BYTES;
 	note(c, i, &kept);
+	if (traced(c)) trace_found(n, c, i, &kept, &o);
 	advance(n, c, fx);
 }
 
@@ -277,6 +286,7 @@ void get_on_peers_changed(struct node *n, struct coord *c, struct effects *fx)
 		if (!quorum_is_open(&c->quorum, i) || member_set_has(&n->up, c->targets[i].member))
 			continue;
 		c->errors++;
+		if (traced(c)) trace_lost(n, c, i);
 		quorum_note(&c->quorum, i, false);
 	}
 	advance(n, c, fx);

@@ -34,7 +34,7 @@
 #include <cmocka.h>
 
 enum { A, B, C, D, E, STORY_NODES };
-enum { NOTHING = -1, STORY_ANSWERS = 64, STORY_ITEMS = 4096, STORY_TEXT = 16384 };
+enum { NOTHING = -1, STORY_ANSWERS = 64, STORY_ITEMS = 4096, STORY_TEXT = 16384, STORY_STEPS = 512 };
 #define STORY_POOL_BYTES MIB(4)
 #define STORY_EPOCH_MS 1700000000000UL
 
@@ -94,6 +94,10 @@ struct story {
 	struct answer answer[STORY_ANSWERS];
 	int answers;
 	struct request_options next; /* of the next request, then the defaults again */
+	uint64_t trace_next;         /* the next request is traced under this id, if not 0 */
+	struct conditions conditions_next;
+	struct trace_step step[STORY_STEPS]; /* all that was told of traces, and by whom */
+	int step_node[STORY_STEPS], steps;
 	uint32_t siblings_max, coord_slots, replicas;
 	const char *join; /* letters of the nodes to form with; NULL: they are formed already */
 	uint32_t expect;
