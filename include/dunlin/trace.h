@@ -56,7 +56,7 @@ struct trace_step {
 	uint8_t got, got_primary, need, need_primary;
 	uint8_t fallbacks; /* REPLIED */
 	/* ANSWERED by who found something, REPLIED: what; the newest version of it. MINTED: that. */
-	uint32_t siblings;
+	uint32_t siblings, tombstones; /* of these, so many are tombstones */
 	uint64_t bytes;
 	struct dot dot;
 	/* ADMITTED */

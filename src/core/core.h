@@ -132,6 +132,7 @@ struct coord {
 	bool replied, minted;
 	uint32_t hinted; /* places for which an extra hint is kept */
 	uint32_t asked, repairing; /* traced: targets that were asked, that a repair was sent to */
+	bool writing;              /* traced: it is a write's turn, no look before it */
 
 	uint16_t forwarded_to;
 	struct member_set tried; /* members that a forward went to */

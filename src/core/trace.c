@@ -43,7 +43,7 @@ static struct trace_step *tell_target(struct node *n, const struct coord *c, uin
 	s->node = n->layout.members[t->member].id;
 	s->place = (uint8_t)(t->place + 1);
 	if (t->fallback) s->stands_for = n->layout.members[primaries[t->place]].id;
-	s->write = c->minted;
+	s->write = c->writing;
 	return s;
 }
 
@@ -99,7 +99,9 @@ void trace_forward_answered(struct node *n, const struct coord *c,
 void trace_plain(struct node *n, struct coord *c, enum trace_kind kind)
 {
 	tell(n, c, kind);
-	if (kind == TRACE_TURN) c->asked = 0; /* whom a read asked before is of no interest now */
+	if (kind != TRACE_TURN) return;
+	c->writing = true;
+	c->asked = 0; /* whom a read asked before is of no interest now */
 }
 
 void trace_minted(struct node *n, struct coord *c)
@@ -128,6 +130,7 @@ static void describe(struct trace_step *s, const struct sibling *siblings, uint3
 	s->siblings = count;
 	for (uint32_t i = 0; i < count; i++) {
 		s->bytes += siblings[i].value.len;
+		s->tombstones += siblings[i].tombstone;
 		if (siblings[i].dot.at.v > s->dot.at.v) s->dot = siblings[i].dot;
 	}
 }
@@ -161,12 +164,13 @@ void trace_lost(struct node *n, const struct coord *c, uint32_t target)
 static void count_answers(struct trace_step *s, const struct coord *c)
 {
 	const struct needs *k = &c->needs;
-	s->write = c->minted;
+	if (c->phase == FORWARDED) return; /* others count */
+	s->write = c->writing;
 	s->got = (uint8_t)quorum_got(&c->quorum);
 	s->got_primary = (uint8_t)quorum_got_primary(&c->quorum);
 	s->need = k->r;
 	s->need_primary = k->pr;
-	if (!c->minted) return;
+	if (!c->writing) return;
 	s->need = k->w > k->dw ? k->w : k->dw;
 	if (k->confirms > s->need) s->need = k->confirms;
 	s->need_primary = k->pw;
@@ -177,7 +181,7 @@ void trace_quorum(struct node *n, const struct coord *c, enum quorum_verdict v)
 	if (v == QUORUM_WAIT) return;
 	struct trace_step *s = tell(n, c, TRACE_QUORUM);
 	count_answers(s, c);
-	s->err = v == QUORUM_MET ? ERR_OK : c->minted ? ERR_W_UNMET : ERR_R_UNMET;
+	s->err = v == QUORUM_MET ? ERR_OK : c->writing ? ERR_W_UNMET : ERR_R_UNMET;
 }
 
 void trace_judged(struct node *n, const struct coord *c, enum err e)
