@@ -45,11 +45,11 @@ struct trace_step {
 	struct instant at;
 	struct node_id node;       /* whom it is about; 0: nobody else than this node */
 	struct node_id stands_for; /* `node` is a fallback for this primary */
-	uint8_t place;             /* which primary of the key it is, or stands for, from 1; 0: neither */
-	bool write;                /* ASKED, ANSWERED, QUORUM: of the write, else of a read */
-	bool counted;              /* ANSWERED: towards the quorum */
-	bool vouched;              /* ANSWERED, of a read: it vouches for its memory of the key */
-	bool late;                 /* the client had its answer already */
+	uint8_t place; /* which primary of the key it is, or stands for, from 1; 0: neither */
+	bool write;    /* ASKED, ANSWERED, QUORUM: of the write, else of a read */
+	bool counted;  /* ANSWERED: towards the quorum */
+	bool vouched;  /* ANSWERED, of a read: it vouches for its memory of the key */
+	bool late;     /* the client had its answer already */
 	enum err err;
 	enum outcome outcome; /* REPLIED */
 	/* QUORUM, REPLIED: answers that counted, of primaries, and how many of each were needed. */

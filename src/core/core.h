@@ -75,7 +75,7 @@ enum coord_phase {
 	GET_WAITING,
 	GET_REPLIED,   /* answered; waits for the rest, to repair what is stale */
 	GET_REPAIRING, /* traced: waits until those that were repaired have confirmed it */
-	FORWARDED,   /* another node coordinates */
+	FORWARDED,     /* another node coordinates */
 	COMPARING,
 	PROPS_ASKING, /* every member is asked whether it holds data of the bucket */
 	PROPS_QUEUED, /* another change is being written */
@@ -130,7 +130,7 @@ struct coord {
 	struct bytes object; /* PUT: the merged object as written and sent */
 	struct dot dot;
 	bool replied, minted;
-	uint32_t hinted; /* places for which an extra hint is kept */
+	uint32_t hinted;           /* places for which an extra hint is kept */
 	uint32_t asked, repairing; /* traced: targets that were asked, that a repair was sent to */
 	bool writing;              /* traced: it is a write's turn, no look before it */
 

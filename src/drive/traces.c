@@ -71,8 +71,7 @@ const struct trace_kept *traces_find(const struct traces *t, struct trace_id id,
 const struct trace_kept *traces_at(const struct traces *t, uint32_t i, struct instant now)
 {
 	if (t->list == NULL || i >= TRACES_KEPT_MAX) return NULL;
-	const struct trace_kept *k =
-		&t->list[(t->next + TRACES_KEPT_MAX - 1 - i) % TRACES_KEPT_MAX];
+	const struct trace_kept *k = &t->list[(t->next + TRACES_KEPT_MAX - 1 - i) % TRACES_KEPT_MAX];
 	return k->id.v == 0 || is_old(k, now) ? NULL : k;
 }
 
