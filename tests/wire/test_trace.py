@@ -134,6 +134,22 @@ def test_a_refusal_is_told_too(cluster):
     assert "refuses" in d["steps"][0]["text"], d["steps"][0]
 
 
+def test_a_write_that_looks_first_tells_of_both_quorums(cluster):
+    key = key_where(cluster, lambda p: p[0] == "n1")
+    for method, headers in (("PUT", {"If-Match": "*"}), ("DELETE", {})):
+        same(ask(cluster.port(), "PUT", key, "?w=3", b"v").status, 204)
+        r = ask(cluster.port(), method, key, "?trace=1", b"v" if method == "PUT" else None, headers)
+        same(r.status, 204)
+        d = told(cluster.port(), r)
+        same([s["got"] for s in steps_of(d, "quorum")], [2, 2])
+        same([s["for"] for s in steps_of(d, "asked")], ["read"] * 3 + ["write"] * 3)
+        same([s["error"] for s in steps_of(d, "judged")], [None] if headers else [])
+    r = ask(cluster.port(), "PUT", key, "?trace=1", b"v", {"If-Match": "*"})
+    same(r.status, 412)
+    d = told(cluster.port(), r)
+    same((steps_of(d, "judged")[0]["error"], steps_of(d, "turn")), ("PRECONDITION", []))
+
+
 def test_a_forwarded_write_is_told_by_both_under_one_id(cluster):
     key = key_where(cluster, lambda p: "n1" not in p)
     r = ask(cluster.port(), "PUT", key, "?trace=1", b"v")
