@@ -210,7 +210,7 @@
 /* ---- traces -------------------------------------------------------------------------------- */
 
 /* Traced requests (`trace=1`) that a node remembers, for how long, and steps of each. A step costs
- * about 130 bytes: 3.5 MiB in all, taken when the first request is traced. The oldest goes first. */
+ * about 150 bytes: 3.5 MiB in all, taken when the first request is traced. The oldest goes first. */
 #define TRACES_KEPT_MAX 256
 #define TRACE_KEPT_US SECONDS(600)
 #define TRACE_STEPS_MAX 96

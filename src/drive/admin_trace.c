@@ -394,7 +394,7 @@ static void set_rest(const struct loop *l, const struct trace_kept *k, json_t *o
 
 static int one(const struct loop *l, const struct trace_kept *k, struct buffer *to)
 {
-	char text[SENTENCE_CHARS];
+	char text[SENTENCE_CHARS] = "";
 	json_t *o = head_json(l, k), *steps = json_array(), *node = json_object();
 	set_hex(node, "id", self_of(l).v);
 	set(node, "name", json_string(l->config->name));
