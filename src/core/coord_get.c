@@ -271,7 +271,7 @@ void get_on_answer(struct node *n, struct coord *c, uint16_t member,
 		kept.err = ERR_CORRUPT;
 	if (kept.err == ERR_OK && o.sibling_count == 0) kept.err = ERR_BAD_BYTES;
 	note(c, i, &kept);
-	if (traced(c)) trace_found(n, c, i, &kept, &o);
+	if (traced(c)) trace_found(n, c, i, kept.err, kept.vouched);
 	advance(n, c, fx);
 }
 

@@ -135,14 +135,15 @@ static void describe(struct trace_step *s, const struct sibling *siblings, uint3
 	}
 }
 
-void trace_found(struct node *n, const struct coord *c, uint32_t target,
-                 const struct msg_get_reply *answer, const struct object *o)
+void trace_found(struct node *n, struct coord *c, uint32_t target, enum err e, bool vouched)
 {
+	struct object o;
 	struct trace_step *s = tell_target(n, c, target, TRACE_ANSWERED);
-	s->err = answer->err;
-	s->vouched = answer->vouched;
+	s->err = e;
+	s->vouched = vouched;
 	s->counted = !c->replied && (c->quorum.ok & 1U << target) != 0;
-	if (answer->err == ERR_OK) describe(s, o->siblings, o->sibling_count);
+	if (e == ERR_OK && object_decode(&c->slot.arena, c->targets[target].object, &o) == ERR_OK)
+		describe(s, o.siblings, o.sibling_count);
 }
 
 void trace_acked(struct node *n, const struct coord *c, uint32_t target, enum err e)

@@ -27,9 +27,8 @@ void trace_minted(struct node *n, struct coord *c);
 /* The targets that are down, and for which nobody stands. */
 void trace_down(struct node *n, const struct coord *c);
 void trace_asked(struct node *n, struct coord *c, uint16_t member);
-/* A read's answer, once it is noted. `o`: what it holds, with ERR_OK. */
-void trace_found(struct node *n, const struct coord *c, uint32_t target,
-                 const struct msg_get_reply *answer, const struct object *o);
+/* A read's answer, once it is noted. With ERR_OK the target's object is what it holds. */
+void trace_found(struct node *n, struct coord *c, uint32_t target, enum err e, bool vouched);
 /* A write's answer, before it is noted. */
 void trace_acked(struct node *n, const struct coord *c, uint32_t target, enum err e);
 /* Before it is noted, too. */
