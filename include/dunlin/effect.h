@@ -1,13 +1,15 @@
 /* effect.h - everything that a node can ask for.
  *
  * No effect depends on another in the same list: they may be done in any order and all at once,
- * except that store writes are committed in the order in which they were asked for (over all steps).
+ * except that store writes are committed in the order in which they were asked for (over all steps),
+ * and steps of a trace are told in theirs.
  * Borrowing: a store effect's bytes belong to the slot of its ticket and are good until the event
  * with that ticket has been handled; every other effect's bytes are good until the next node_step. */
 #ifndef DUNLIN_EFFECT_H
 #define DUNLIN_EFFECT_H
 
 #include "dunlin/msg.h"
+#include "dunlin/trace.h"
 
 enum effect_type {
 	FX_SEND,
@@ -17,7 +19,8 @@ enum effect_type {
 	FX_REPLY,
 	FX_REPLY_COMPARE,
 	FX_REPLY_PROPS,
-	FX_REPLY_LIST
+	FX_REPLY_LIST,
+	FX_TRACE /* of traced requests only */
 };
 
 /* Column families of the store. docs/WIRE.md has their keys and records. */
@@ -97,6 +100,7 @@ struct effect {
 			struct client_ref client;
 			struct list_page page;
 		} list;
+		struct trace_step trace;
 	};
 };
 

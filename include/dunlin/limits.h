@@ -165,9 +165,12 @@
 #define FORWARDS_REMEMBERED 65536
 /* Effects that one step may cause. A tick that would cause more stops and asks for another. */
 #define EFFECTS_PER_STEP_MAX 512
+/* Steps that one traced request may tell in one step of the node: of each target that it is down or
+ * asked, silent, and of each place that it is hinted; and ten of its own. */
+#define TRACE_STEPS_AT_ONCE_MAX (2 * TARGETS_MAX + REPLICAS_MAX + 10)
 /* Effects that one request may cause in one step: a send and a hint for each target, a store
- * write, a reply, a trace. */
-#define EFFECTS_PER_REQUEST_MAX (2 * TARGETS_MAX + 4)
+ * write, a reply, and its trace. */
+#define EFFECTS_PER_REQUEST_MAX (2 * TARGETS_MAX + 4 + TRACE_STEPS_AT_ONCE_MAX)
 /* Operations in one store batch. */
 #define STORE_BATCH_OPS_MAX 64
 
@@ -224,6 +227,17 @@
 /* Merges of a verification under way at once, and how long it rests when a replica is silent. */
 #define VERIFY_MERGES_MAX 32
 #define VERIFY_PAUSE_US SECONDS(1)
+
+/* ---- traces -------------------------------------------------------------------------------- */
+
+/* Traced requests (`trace=1`) that a node remembers, for how long, and steps of each. A step costs
+ * about 150 bytes: 3.5 MiB in all, taken when the first request is traced. The oldest goes first. */
+#define TRACES_KEPT_MAX 256
+#define TRACE_KEPT_US SECONDS(600)
+#define TRACE_STEPS_MAX 96
+/* How long `dunlin get --trace` waits, after the answer, for what follows it: late answers, and the
+ * repair of who was stale. */
+#define CLI_TRACE_WAIT_MS 3000
 
 /* ---- HTTP -------------------------------------------------------------------------------- */
 
@@ -355,6 +369,7 @@ static_assert(TARGETS_MAX <= 32, "target masks are 32 bits");
 static_assert(COORD_SLOTS_MAX <= 65536 && REPLICA_SLOTS_MAX <= 65536, "a ticket has 16 index bits");
 static_assert(KEYS_IN_FLIGHT_MAX <= 65536, "a ticket has 16 index bits");
 static_assert(4 * EFFECTS_PER_REQUEST_MAX <= EFFECTS_PER_STEP_MAX, "a step must make progress");
+static_assert(TRACE_STEPS_MAX >= TRACE_STEPS_AT_ONCE_MAX, "what one step tells is kept");
 static_assert(VALUE_BYTES_MAX + META_BYTES_MAX < OBJECT_BYTES_MAX, "a largest value can be stored");
 static_assert(OBJECT_BYTES_MAX * 2 < MSG_BYTES_MAX, "a largest object can be sent");
 static_assert(MSG_BYTES_MAX * 2 <= POOL_PIECE_BYTES_MAX, "a largest message can be held");

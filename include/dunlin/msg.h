@@ -70,6 +70,7 @@ struct msg_forward_reply {
 	struct dot dot;
 	struct bytes context;
 	struct bytes object; /* the siblings shown, as an object; empty: none */
+	struct bytes http;   /* of a traced request: host:port where the rest of its trace is told */
 };
 struct msg_scan {
 	struct partition_id partition;

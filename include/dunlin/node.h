@@ -18,6 +18,7 @@ struct layout; /* ring/layout.h */
 
 struct node_config {
 	struct bytes name, address, zone; /* address: host:port of the peer port, as others reach it */
+	struct bytes http;                /* host:port at which clients reach it; empty: not known */
 	uint32_t weight;                  /* 0: 100 */
 	const struct bytes *join;         /* addresses to form with, own one included or not */
 	uint32_t join_count;              /* 0: form a cluster of one */

@@ -61,6 +61,7 @@ struct request {
 	uint64_t ttl_s;        /* PUT: seconds it lives; 0: as the bucket says */
 	struct conditions conditions;
 	struct request_options options;
+	struct trace_id trace; /* tell how it goes (trace.h); 0: do not */
 };
 
 /* What is known of a write that was not acknowledged. */

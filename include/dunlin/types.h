@@ -70,6 +70,11 @@ struct ticket {
 	uint64_t v;
 };
 
+/* Names one traced request on every node that takes part in it (trace.h). 0: not traced. */
+struct trace_id {
+	uint64_t v;
+};
+
 /* A client's request as the outside names it; comes back in the reply, unread. */
 struct client_ref {
 	uint64_t v;

@@ -12,6 +12,7 @@
 #include "base/etag.h"
 #include "core/context.h"
 #include "core/core.h"
+#include "core/trace.h"
 
 bool condition_wanted(const struct props *p, const struct request *r, uint8_t *bucket_asks)
 {
@@ -105,6 +106,7 @@ void condition_go_on(struct node *n, struct coord *c, const struct object *found
 	assert(c->conditional && !c->minted);
 	bool absent = found->sibling_count == 0 || object_is_deleted(found);
 	enum err e = judge(n, c, found);
+	if (traced(c)) trace_judged(n, c, e);
 	if (e == ERR_OK && c->blind_delete && absent) e = ERR_NOT_FOUND;
 	if (e == ERR_OK && found->sibling_count > 0 && !object_encode(&c->slot.arena, found, &c->found))
 		e = ERR_BUSY;

@@ -11,6 +11,7 @@
  * forwarded request is never forwarded again. */
 #include "core/context.h"
 #include "core/core.h"
+#include "core/trace.h"
 
 struct coord *coord_find(const struct node *n, struct ticket t)
 {
@@ -21,6 +22,7 @@ struct coord *coord_find(const struct node *n, struct ticket t)
 void coord_end(struct node *n, struct coord *c)
 {
 	assert(c->op.state == KEY_OP_IDLE || c->op.state == KEY_OP_WRITING);
+	if (traced(c)) trace_ended(n, c);
 	c->phase = COORD_FREE;
 	slot_end(n, &c->slot);
 }
@@ -50,6 +52,7 @@ void coord_reply(struct node *n, struct coord *c, struct reply *r, struct effect
 	}
 	for (uint32_t i = 0; i < c->target_count; i++)
 		if (c->targets[i].fallback && (c->quorum.ok & 1U << i) != 0) r->fallbacks++;
+	if (traced(c)) trace_replied(n, c, r);
 	send_reply(n, c, r, fx);
 }
 
@@ -207,6 +210,7 @@ static void begin(struct node *n, struct coord *c, const struct request *r, stru
 	enum err e = copy_request(c, r) ? ERR_OK : ERR_BUSY;
 	if (e == ERR_OK && !n->formed) e = ERR_NOT_READY;
 	if (e == ERR_OK) e = check_request(n, c);
+	if (traced(c)) trace_admitted(n, c, r->key, e);
 	if (e != ERR_OK) {
 		coord_fail(n, c, e, OUTCOME_NONE, fx);
 		coord_end(n, c);
@@ -242,6 +246,8 @@ void coord_on_request(struct node *n, const struct event *ev, struct effects *fx
 		struct effect *f = emit(fx, FX_REPLY, (struct ticket){0});
 		f->reply.client = ev->request.client;
 		f->reply.reply = (struct reply){.err = ERR_BUSY, .outcome = OUTCOME_NONE};
+		const struct request *r = &ev->request.request;
+		if (r->trace.v != 0) trace_refused(n, r, (struct node_id){0}, ERR_BUSY);
 		return;
 	}
 	c->op.slot = c->slot.self;
@@ -260,6 +266,8 @@ void coord_on_forward(struct node *n, struct node_id from, const struct msg *m, 
 		struct msg *answer = emit_msg(n, fx, from, MSG_FORWARD_REPLY, m->id);
 		answer->forward_reply = (struct msg_forward_reply){.err = ours ? ERR_BUSY : ERR_NOT_READY,
 		                                                   .outcome = OUTCOME_NONE};
+		const struct request *r = &m->forward.request;
+		if (r->trace.v != 0) trace_refused(n, r, from, answer->forward_reply.err);
 		return;
 	}
 	n->counters.forwards_taken++;
@@ -282,6 +290,7 @@ void coord_on_timer(struct node *n, struct coord *c, struct effects *fx)
 	case PUT_REPLIED: put_on_timer(n, c, fx); break;
 	case GET_WAITING:
 	case GET_REPLIED: get_on_timer(n, c, fx); break;
+	case GET_REPAIRING: coord_end(n, c); break;
 	case FORWARDED: forward_on_timer(n, c, fx); break;
 	case COMPARING: compare_on_timer(n, c, fx); break;
 	case PROPS_ASKING:
@@ -302,6 +311,7 @@ void coord_on_peers_changed(struct node *n, struct coord *c, struct effects *fx)
 	case PUT_REPLIED: put_on_peers_changed(n, c, fx); break;
 	case GET_WAITING:
 	case GET_REPLIED: get_on_peers_changed(n, c, fx); break;
+	case GET_REPAIRING: break; /* it has a time of its own */
 	case FORWARDED: forward_on_peers_changed(n, c, fx); break;
 	case COMPARING: break; /* its pages have a time of their own */
 	case PROPS_ASKING:

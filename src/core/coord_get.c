@@ -13,6 +13,7 @@
  * nothing of it counts towards pr. */
 #include "core/context.h"
 #include "core/core.h"
+#include "core/trace.h"
 
 static void advance(struct node *n, struct coord *c, struct effects *fx);
 
@@ -34,6 +35,7 @@ void get_begin(struct node *n, struct coord *c, struct effects *fx)
 	c->errors = c->target_count - up;
 	c->phase = GET_WAITING;
 	read_plan(n, c);
+	if (traced(c)) trace_down(n, c);
 	advance(n, c, fx);
 }
 
@@ -171,19 +173,21 @@ static void repair(struct node *n, struct coord *c, struct effects *fx)
 		if (t->fallback || !t->answered || !is_stale(c, t, &merged)) continue;
 		if (object.len == 0 && !object_encode(&c->slot.arena, &merged, &object)) return;
 		n->counters.read_repairs++;
+		struct ticket confirm = {0};
+		if (traced(c)) confirm = trace_repair(n, c, i);
 		if (t->member == n->self_member) {
 			replica_merge_own(n, c->request.key, object, false, fx);
 			continue;
 		}
 		struct node_id to = n->layout.members[t->member].id;
-		struct msg *m = emit_msg(n, fx, to, MSG_PUT, (struct ticket){0});
+		struct msg *m = emit_msg(n, fx, to, MSG_PUT, confirm);
 		m->put.key = c->request.key;
 		m->put.object = object;
 	}
 }
 
 /* What the answer is worth: counted, not found (and that is not enough), or an error. */
-static void note(struct coord *c, uint32_t i, enum err e, bool vouched)
+static void note(struct node *n, struct coord *c, uint32_t i, enum err e, bool vouched)
 {
 	struct target *t = &c->targets[i];
 	bool found = e == ERR_OK;
@@ -193,6 +197,7 @@ static void note(struct coord *c, uint32_t i, enum err e, bool vouched)
 	if (absent) c->notfounds++;
 	if (!found && !absent) c->errors++;
 	quorum_note(&c->quorum, i, found || (absent && c->needs.notfound_ok));
+	if (traced(c)) trace_found(n, c, i, e, vouched);
 }
 
 /* ---- digests ------------------------------------------------------------------------------------------- */
@@ -239,7 +244,7 @@ static void settle(struct node *n, struct coord *c, struct effects *fx)
 		struct target *t = &c->targets[i];
 		if (!t->summarized || t->whole || !quorum_is_open(&c->quorum, i)) continue;
 		if (is_at_hand(n, c, t))
-			note(c, i, ERR_OK, true);
+			note(n, c, i, ERR_OK, true);
 		else if (!is_on_its_way(c, t))
 			read_fetch(n, c, i, fx);
 	}
@@ -282,7 +287,9 @@ static enum quorum_verdict verdict(const struct coord *c)
 
 static void judge(struct node *n, struct coord *c, struct effects *fx)
 {
-	switch (verdict(c)) {
+	enum quorum_verdict v = verdict(c);
+	if (traced(c)) trace_quorum(n, c, v);
+	switch (v) {
 	case QUORUM_MET: reply_found(n, c, fx); break;
 	case QUORUM_LOST: reply_unmet(n, c, fx); break;
 	case QUORUM_WAIT:
@@ -295,8 +302,8 @@ static void judge(struct node *n, struct coord *c, struct effects *fx)
 
 static void advance(struct node *n, struct coord *c, struct effects *fx)
 {
+	settle(n, c, fx);
 	if (c->phase == GET_WAITING) {
-		settle(n, c, fx);
 		if (verdict(c) == QUORUM_WAIT) read_ask(n, c, fx);
 		judge(n, c, fx);
 	}
@@ -308,6 +315,7 @@ static void advance(struct node *n, struct coord *c, struct effects *fx)
 	bool late = c->phase == GET_REPLIED && n->now.us >= c->slot.timer.at.us;
 	if (read_pending(c) == 0 || late) {
 		repair(n, c, fx);
+		if (traced(c) && trace_awaits_repairs(n, c)) return;
 		coord_end(n, c);
 	} else if (c->phase == GET_WAITING) {
 		c->phase = GET_REPLIED;
@@ -362,7 +370,10 @@ void get_on_answer(struct node *n, struct coord *c, uint16_t member,
 	else if (e == ERR_OK)
 		e = take_object(c, t, answer->object);
 	if (!answer->vouched) c->quorum.primary &= ~(1U << i);
-	if (!summary || e != ERR_OK) note(c, i, e, answer->vouched);
+	if (!summary || e != ERR_OK)
+		note(n, c, i, e, answer->vouched);
+	else if (traced(c))
+		trace_about(n, c, i, TRACE_DIGEST);
 	advance(n, c, fx);
 }
 
@@ -378,6 +389,7 @@ void get_on_peers_changed(struct node *n, struct coord *c, struct effects *fx)
 		if (!quorum_is_open(&c->quorum, i) || member_set_has(&n->up, c->targets[i].member))
 			continue;
 		c->errors++;
+		if (traced(c)) trace_lost(n, c, i);
 		quorum_note(&c->quorum, i, false);
 	}
 	advance(n, c, fx);

@@ -11,6 +11,7 @@
  * answered "none" after the mint. */
 #include "core/context.h"
 #include "core/core.h"
+#include "core/trace.h"
 
 static void advance(struct node *n, struct coord *c, struct effects *fx);
 
@@ -45,6 +46,7 @@ static void refuse(struct node *n, struct coord *c, enum err e, struct effects *
 
 void put_begin(struct node *n, struct coord *c, struct effects *fx)
 {
+	if (traced(c)) trace_plain(n, c, TRACE_TURN);
 	uint32_t index, primaries_up = coord_targets(n, c);
 	if (coord_target(c, n->self_member, &index) == NULL) {
 		refuse(n, c, ERR_NOT_MEMBER, fx); /* the list changed while a delete was reading */
@@ -89,6 +91,7 @@ static bool add_hints(struct node *n, struct coord *c, uint32_t places, struct w
 		if (!extra_hint_key(&c->slot.arena, target, c->request.key, c->dot, &key)) return false;
 		write_add(w, STORE_HINTS, key, WRITE_MARK);
 		w->hints++;
+		if (traced(c)) trace_hinted(n, c, target);
 	}
 	return true;
 }
@@ -114,6 +117,7 @@ static bool write_own(struct node *n, struct coord *c, bool existed, struct effe
 static void send_put(struct node *n, struct coord *c, uint16_t member, struct effects *fx)
 {
 	struct msg *m = emit_msg(n, fx, n->layout.members[member].id, MSG_PUT, c->slot.self);
+	if (traced(c)) trace_asked(n, c, member);
 	m->put.key = c->request.key;
 	m->put.object = c->object;
 }
@@ -181,6 +185,7 @@ enum key_verdict put_apply(struct node *n, struct coord *c, const struct key_sta
 	if (e == ERR_OK && waits) {
 		n->counters.clock_waits++;
 		c->phase = PUT_CLOCK;
+		if (traced(c)) trace_plain(n, c, TRACE_CLOCK);
 		return KEY_ENDED;
 	}
 	uint32_t index, primaries_up = coord_targets(n, c); /* may have changed since it queued */
@@ -196,6 +201,7 @@ enum key_verdict put_apply(struct node *n, struct coord *c, const struct key_sta
 	c->phase = PUT_WAITING;
 	c->hint_at = instant_after(n->now, n->config.hint_after_us);
 	set_timer(n, c);
+	if (traced(c)) trace_minted(n, c);
 	for (uint32_t i = 0; i < c->target_count; i++)
 		if (quorum_is_open(&c->quorum, i) && c->targets[i].member != n->self_member)
 			send_put(n, c, c->targets[i].member, fx);
@@ -271,7 +277,9 @@ static void replace_failed(struct node *n, struct coord *c, struct effects *fx)
 	for (uint32_t i = 0; i < c->target_count; i++) member_set_add(&used, c->targets[i].member);
 	for (uint32_t i = 0; i < c->target_count; i++) {
 		struct target *t = &c->targets[i];
-		if (!member_set_has(&n->up, t->member)) quorum_note(&c->quorum, i, false);
+		bool up = member_set_has(&n->up, t->member);
+		if (!up && traced(c)) trace_lost(n, c, i);
+		if (!up) quorum_note(&c->quorum, i, false);
 		bool bad = (c->quorum.bad & 1U << i) != 0;
 		uint16_t next;
 		if (!bad || t->replaced || c->target_count == TARGETS_MAX) continue;
@@ -304,6 +312,7 @@ static void advance(struct node *n, struct coord *c, struct effects *fx)
 	replace_failed(n, c, fx);
 	if (!c->replied) {
 		enum quorum_verdict v = quorum_verdict(&c->quorum, need, k->pw);
+		if (traced(c)) trace_quorum(n, c, v);
 		if (v == QUORUM_MET)
 			reply_stored(n, c, fx);
 		else if (v == QUORUM_LOST)
@@ -330,6 +339,7 @@ void put_on_stored(struct node *n, struct coord *c, enum err e, struct effects *
 	uint32_t own;
 	const struct target *self = coord_target(c, n->self_member, &own);
 	assert(self != NULL);
+	if (traced(c)) trace_acked(n, c, own, e);
 	quorum_note(&c->quorum, own,
 	            e == ERR_OK); /* the first answer is of the object, later of hints */
 	advance(n, c, fx);
@@ -343,6 +353,7 @@ void put_on_ack(struct node *n, struct coord *c, uint16_t member, enum err e, st
 		n->counters.late_answers++;
 		return;
 	}
+	if (traced(c)) trace_acked(n, c, index, e);
 	quorum_note(&c->quorum, index, e == ERR_OK);
 	advance(n, c, fx);
 }

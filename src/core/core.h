@@ -82,8 +82,9 @@ enum coord_phase {
 	PUT_WAITING, /* minted; written and sent */
 	PUT_REPLIED, /* answered; waits for the rest, to hint what is missing */
 	GET_WAITING,
-	GET_REPLIED, /* answered; waits for the rest, to repair what is stale */
-	FORWARDED,   /* another node coordinates */
+	GET_REPLIED,   /* answered; waits for the rest, to repair what is stale */
+	GET_REPAIRING, /* traced: waits until those that were repaired have confirmed it */
+	FORWARDED,     /* another node coordinates */
 	COMPARING,
 	PROPS_ASKING, /* every member is asked whether it holds data of the bucket */
 	PROPS_QUEUED, /* another change is being written */
@@ -142,7 +143,9 @@ struct coord {
 	struct bytes object; /* PUT: the merged object as written and sent */
 	struct dot dot;
 	bool replied, minted;
-	uint32_t hinted; /* places for which an extra hint is kept */
+	uint32_t hinted;           /* places for which an extra hint is kept */
+	uint32_t asked, repairing; /* traced: targets that were asked, that a repair was sent to */
+	bool writing;              /* traced: it is a write's turn, no look before it */
 
 	uint16_t forwarded_to;
 	struct member_set tried; /* members that a forward went to */
@@ -299,6 +302,7 @@ struct node {
 	struct node_config config;
 	enum node_phase phase;
 	struct instant now, last_step;
+	struct effects *step_effects; /* of the step under way: what ends a request has none at hand */
 	struct wall wall;
 	struct node_id self;
 	uint64_t start_nonce, previous_nonce;

@@ -5,6 +5,7 @@
  *       v  | refused before minting
  *     the next member of the preference list */
 #include "core/core.h"
+#include "core/trace.h"
 
 /* Newest first in each set; the oldest of a set is forgotten. */
 bool forward_is_repeated(struct node *n, struct node_id from, struct ticket id)
@@ -43,6 +44,7 @@ static void send(struct node *n, struct coord *c, enum err none_left, struct eff
 	member_set_add(&c->tried, c->forwarded_to);
 	n->counters.forwards_sent++;
 	c->phase = FORWARDED;
+	if (traced(c)) trace_forwarded(n, c);
 	slot_set_timer(n, &c->slot, c->deadline);
 	struct node_id to = n->layout.members[c->forwarded_to].id;
 	struct msg *m = emit_msg(n, fx, to, MSG_FORWARD, c->slot.self);
@@ -82,6 +84,7 @@ void forward_on_reply(struct node *n, struct coord *c, uint16_t member, const st
 		n->counters.late_answers++;
 		return;
 	}
+	if (traced(c)) trace_forward_answered(n, c, f);
 	if (refused_before_mint(f) && n->now.us < c->deadline.us) {
 		send(n, c, f->err, fx);
 		return;
@@ -151,4 +154,5 @@ void forward_send_reply(struct node *n, struct coord *c, const struct reply *r, 
 	                                              .dot = r->dot,
 	                                              .context = r->context,
 	                                              .object = object};
+	if (traced(c)) m->forward_reply.http = n->config.http;
 }

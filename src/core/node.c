@@ -5,6 +5,7 @@
  * A step: release what the last one ended; hand the event to its owner; go on with what found no room
  * for its effects. Nothing waits, nothing calls back. */
 #include "core/core.h"
+#include "core/trace.h"
 
 static size_t align64(size_t bytes)
 {
@@ -89,6 +90,7 @@ static void keep_config(struct node *n, const struct node_config *c)
 	n->config.name = arena_copy(&n->arena, c->name, &ok);
 	n->config.address = arena_copy(&n->arena, c->address, &ok);
 	n->config.zone = arena_copy(&n->arena, c->zone, &ok);
+	n->config.http = arena_copy(&n->arena, c->http, &ok);
 	n->list_size = c->join_count;
 	bool listed = false;
 	for (uint32_t i = 0; i < c->join_count; i++) listed |= bytes_equal(c->join[i], c->address);
@@ -112,6 +114,7 @@ struct node *node_init(void *memory, const struct node_config *config, void *poo
 	assert(pool_bytes >= MIB(1) && pool_bytes <= POOL_BYTES_MAX);
 	assert(config->name.len <= MEMBER_NAME_BYTES_MAX && config->zone.len <= MEMBER_ZONE_BYTES_MAX);
 	assert(config->address.len <= MEMBER_ADDRESS_BYTES_MAX);
+	assert(config->http.len <= MEMBER_ADDRESS_BYTES_MAX);
 	struct pieces p;
 	place_all(config, POOL_BYTES_MAX, memory, &p);
 	struct node *n = p.node;
@@ -305,6 +308,8 @@ static void on_answer(struct node *n, struct node_id from, const struct msg *m, 
 	case MSG_PUT_ACK:
 		if (h != NULL)
 			hint_on_ack(n, h, (uint16_t)member, m->put_ack.err, fx);
+		else if (c->phase == GET_REPAIRING)
+			trace_on_repaired(n, c, (uint16_t)member, m->put_ack.err);
 		else
 			put_on_ack(n, c, (uint16_t)member, m->put_ack.err, fx);
 		break;
@@ -408,6 +413,7 @@ void node_step(struct node *n, const struct event *ev, struct effects *fx)
 	slots_release_doomed(n);
 	n->now = ev->now;
 	n->wall = ev->wall;
+	n->step_effects = fx;
 	member_forgive_own_pause(n);
 	switch (ev->type) {
 	case EV_TICK: on_tick(n, fx); break;

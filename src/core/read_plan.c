@@ -9,6 +9,7 @@
  * A slow replica is asked by the reads that ask all, so that it is known when it is quick again.
  * Always true: what a read may answer does not depend on the order, nor on who was hedged. */
 #include "core/core.h"
+#include "core/trace.h"
 
 static struct latency *latency_of(const struct node *n, uint32_t member)
 {
@@ -83,6 +84,7 @@ static void ask(struct node *n, struct coord *c, uint32_t i, bool whole, struct 
 	t->asked = true;
 	t->asked_at = n->now;
 	t->whole = whole || t->member == n->self_member;
+	if (traced(c)) trace_asked(n, c, t->member);
 	if (t->member != n->self_member) {
 		struct node_id to = n->layout.members[t->member].id;
 		struct msg *m = emit_msg(n, fx, to, MSG_GET, c->slot.self);
@@ -159,6 +161,7 @@ struct instant read_next(const struct node *n, const struct coord *c)
 static void hedge_one(struct node *n, struct coord *c, struct target *t, struct effects *fx)
 {
 	t->hedged = true;
+	if (traced(c)) trace_about(n, c, (uint32_t)(t - c->targets), TRACE_LATE);
 	latency_note(latency_of(n, t->member), n->now.us - t->asked_at.us);
 	if (n->hedge_credit < HEDGE_ONE_IN) {
 		n->counters.read_hedges_withheld++;

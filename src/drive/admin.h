@@ -1,4 +1,4 @@
-/* admin.h - what a node says of itself as JSON: /admin/status, layout, ring and compare. */
+/* admin.h - what a node says of itself as JSON: /admin/status, layout, ring, compare and trace. */
 #ifndef DUNLIN_DRIVE_ADMIN_H
 #define DUNLIN_DRIVE_ADMIN_H
 
@@ -12,5 +12,8 @@ int admin_answer(struct loop *l, struct bytes what, const struct http_target *t,
 int admin_compare_request(struct loop *l, const struct http_target *t, uint8_t *prefix,
                           struct event *ev, struct buffer *to);
 int admin_compare(struct loop *l, const struct compare_result *result, struct buffer *to);
+
+/* admin_trace.c: /admin/trace (which traces are kept) and /admin/trace/ID. */
+int admin_trace(struct loop *l, const struct http_target *t, struct buffer *to);
 
 #endif

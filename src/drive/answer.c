@@ -120,7 +120,9 @@ static void ask_core(struct client *c, const struct http_target *t, struct bytes
 	struct event ev = {.type = EV_CLIENT_REQUEST};
 	struct http_object_want want;
 	struct http_failure why;
-	if (t->route == HTTP_ROUTE_OBJECT_LIST) randombytes_buf(random, sizeof random);
+	struct bytes asked;
+	if (t->route == HTTP_ROUTE_OBJECT_LIST || http_target_param(t, "trace", &asked))
+		randombytes_buf(random, sizeof random);
 	if (!http_object_request(&c->all->request, t, body, random, &c->all->scratch,
 	                         &ev.request.request, &want, &why)) {
 		answer_failure(c, &why);
@@ -227,7 +229,10 @@ static void answer_admin(struct client *c, const struct http_target *t)
 		answer_compare_request(c, t);
 		return;
 	}
-	if (t->segment_count == 2) status = admin_answer(c->all->loop, what, t, &text);
+	if (bytes_equal(what, BYTES("trace")))
+		status = admin_trace(c->all->loop, t, &text);
+	else if (t->segment_count == 2)
+		status = admin_answer(c->all->loop, what, t, &text);
 	if (text.len == 0) buffer_printf(&text, "{\"error\":\"no such resource\"}\n");
 	answer_buffer(c, status, "application/json", &text);
 }

@@ -1,7 +1,8 @@
 /* cmd_kv.c - `dunlin put`, `get` and `del`: one object.
  *
  * `get` prints the value to stdout as it is, and the context to stderr when there are siblings to
- * resolve; with --json everything is one document on stdout.
+ * resolve; with --json everything is one document on stdout. What --trace tells goes to stderr, or into
+ * the document.
  * Not here: HTTP itself (cmd_http.c). */
 #include <jansson.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include "base/panic.h"
 #include "drive/cmd.h"
 #include "drive/cmd_http.h"
+#include "drive/cmd_trace.h"
 #include "wire/http_out.h"
 
 #define OPTION_TYPE                                                                                \
@@ -56,6 +58,7 @@ static void build_path(const struct cmd *cmd, const struct cmd_args *args, struc
 			separator = '&';
 		}
 	}
+	if (cmd_value(cmd, args, "trace", NULL) != NULL) buffer_printf(path, "%ctrace=1", separator);
 	buffer_append(path, bytes_of("", 1));
 }
 
@@ -134,6 +137,28 @@ static void print_json(json_t *document)
 	json_decref(document);
 }
 
+/* With --trace: an array of what each node tells, or null. */
+static void add_trace(const struct cmd *cmd, const struct cmd_args *args, json_t *document,
+                      const struct cmd_http_answer *answer)
+{
+	char why[600];
+	if (cmd_value(cmd, args, "trace", NULL) == NULL) return;
+	json_t *trace = cmd_trace_fetch(cmd, args, answer, why, sizeof why);
+	if (why[0] != '\0') fprintf(stderr, "dunlin %s: no trace: %s\n", cmd->name, why);
+	json_object_set_new(document, "trace", trace != NULL ? trace : json_null());
+}
+
+/* The answer was reported. */
+static void finish(const struct cmd *cmd, const struct cmd_args *args,
+                   struct cmd_http_answer *answer, int exit_code)
+{
+	bool document = exit_code == CMD_DONE || (cmd == &cmd_get && answer->status == 404);
+	bool in_document = cmd_value(cmd, args, "json", NULL) != NULL && document;
+	bool wanted = cmd_value(cmd, args, "trace", NULL) != NULL;
+	if (wanted && !in_document) cmd_trace_print(cmd, args, answer);
+	cmd_http_free(answer);
+}
+
 /* ---- put and del ---------------------------------------------------------------------------- */
 
 static bool read_stdin(const struct cmd *cmd, struct buffer *value)
@@ -167,6 +192,7 @@ static int report_write(const struct cmd *cmd, const struct cmd_args *args, cons
 	if (cmd_http_field(answer, "X-Riak-Vclock", &field))
 		json_object_set_new(o, "context", json_bytes(field));
 	if (cmd_http_field(answer, "ETag", &field)) json_object_set_new(o, "etag", json_bytes(field));
+	add_trace(cmd, args, o, answer);
 	print_json(o);
 	return CMD_DONE;
 }
@@ -191,7 +217,7 @@ static int run_put(const struct cmd *cmd, int argc, char **argv)
 		struct bytes body = bytes_of(buffer_head(&value), value.len);
 		if (ask(cmd, &args, "PUT", &headers, body, true, &answer)) {
 			exit_code = report_write(cmd, &args, "stored", &answer);
-			cmd_http_free(&answer);
+			finish(cmd, &args, &answer, exit_code);
 		}
 	}
 	buffer_free(&headers);
@@ -212,7 +238,7 @@ static int run_del(const struct cmd *cmd, int argc, char **argv)
 	}
 	if (!ask(cmd, &args, "DELETE", &headers, BYTES_EMPTY, false, &answer)) return CMD_FAILED;
 	exit_code = report_write(cmd, &args, "deleted", &answer);
-	cmd_http_free(&answer);
+	finish(cmd, &args, &answer, exit_code);
 	return exit_code;
 }
 
@@ -317,7 +343,8 @@ static void print_siblings(const struct cmd_http_answer *answer)
 	fputc('\n', stderr);
 }
 
-static void print_object_json(const struct cmd_args *args, const struct cmd_http_answer *answer)
+static void print_object_json(const struct cmd *cmd, const struct cmd_args *args,
+                              const struct cmd_http_answer *answer)
 {
 	struct bytes field;
 	json_t *o = json_object();
@@ -327,6 +354,7 @@ static void print_object_json(const struct cmd_args *args, const struct cmd_http
 	if (cmd_http_field(answer, "X-Riak-Vclock", &field))
 		json_object_set_new(o, "context", json_bytes(field));
 	json_object_set_new(o, "siblings", versions_json(answer));
+	add_trace(cmd, args, o, answer);
 	print_json(o);
 }
 
@@ -337,7 +365,7 @@ static int report_object(const struct cmd *cmd, const struct cmd_args *args,
 	bool found = answer->status == 200 || answer->status == 300;
 	if (!found && (answer->status != 404 || !as_json)) return refused(cmd, answer);
 	if (as_json)
-		print_object_json(args, answer);
+		print_object_json(cmd, args, answer);
 	else if (answer->status == 300)
 		print_siblings(answer);
 	else
@@ -360,7 +388,7 @@ static int run_get(const struct cmd *cmd, int argc, char **argv)
 	}
 	if (!ask(cmd, &args, "GET", &headers, BYTES_EMPTY, false, &answer)) return CMD_FAILED;
 	exit_code = report_object(cmd, &args, &answer);
-	cmd_http_free(&answer);
+	finish(cmd, &args, &answer, exit_code);
 	return exit_code;
 }
 
@@ -373,6 +401,7 @@ static const struct cmd_option put_options[] = {
 	{"w", "N", "acknowledgements to wait for: a number, one, quorum or all"},
 	{"pw", "N", "of which from the key's primaries"},
 	OPTION_TIMEOUT,
+	CMD_OPTION_TRACE,
 	OPTION_JSON,
 	CMD_OPTION_URL,
 };
@@ -399,6 +428,7 @@ static const struct cmd_option get_options[] = {
 	{"pr", "N", "of which primaries"},
 	{"at-least", "C", "a context; what is printed has seen all of it (X-Dunlin-At-Least)"},
 	OPTION_TIMEOUT,
+	CMD_OPTION_TRACE,
 	OPTION_JSON,
 	CMD_OPTION_URL,
 };
@@ -408,7 +438,8 @@ const struct cmd cmd_get = {
 	.summary = "print a value; all siblings if there are several",
 	.text = "Exit code 1 when there is none.\n\n"
 			"  dunlin get carts bob\n"
-			"  dunlin get carts bob --r all --json\n",
+			"  dunlin get carts bob --r all --json\n"
+			"  dunlin get carts bob --trace\n",
 	.options = get_options,
 	.option_count = sizeof get_options / sizeof get_options[0],
 	.words_least = 2,
@@ -422,6 +453,7 @@ static const struct cmd_option del_options[] = {
 	{"w", "N", "acknowledgements to wait for: a number, one, quorum or all"},
 	{"pw", "N", "of which from the key's primaries"},
 	OPTION_TIMEOUT,
+	CMD_OPTION_TRACE,
 	OPTION_JSON,
 	CMD_OPTION_URL,
 };

@@ -54,6 +54,7 @@ static void perform(struct loop *l, const struct effect *fx)
 		clients_reply_props(l->clients, fx->props.client, &fx->props.result);
 		return;
 	case FX_REPLY_LIST: clients_reply_list(l->clients, fx->list.client, &fx->list.page); return;
+	case FX_TRACE: traces_note(&l->traces, &fx->trace, loop_wall()); return;
 	}
 	unreachable();
 }
@@ -299,6 +300,7 @@ void loop_close(struct loop *l)
 	if (l->storer != NULL) storer_stop(l->storer);
 	for (unsigned i = 0; i < 2; i++)
 		if (l->signals[i] != NULL) event_free(l->signals[i]);
+	traces_free(&l->traces);
 	if (l->timer != NULL) event_free(l->timer);
 	if (l->base != NULL) event_base_free(l->base);
 	*l = (struct loop){0};

@@ -10,6 +10,7 @@
 #include "drive/config.h"
 #include "drive/log.h"
 #include "drive/metrics.h"
+#include "drive/traces.h"
 #include "dunlin/node.h"
 
 struct event_base;
@@ -29,6 +30,7 @@ struct loop {
 	struct peers *peers;
 	struct clients *clients;
 	struct metrics metrics;
+	struct traces traces;
 	struct libevent_event *timer, *signals[2];
 	uint64_t epoch;   /* of the layout that the peers were told */
 	bool stopping;    /* a signal came */

@@ -124,13 +124,30 @@ static void *take_pages(size_t bytes)
 	return p == MAP_FAILED ? NULL : p;
 }
 
+/* Where others reach our HTTP side: its port, on the host of the peer port if it listens on any. Empty:
+ * nobody but this machine's own does. */
+static struct bytes http_address(const struct config *c, char *to, size_t capacity)
+{
+	char host[CONFIG_TEXT_BYTES_MAX], any[CONFIG_TEXT_BYTES_MAX];
+	uint16_t port, peer_port;
+	if (!config_split_address(c->http, host, sizeof host, &port)) return BYTES_EMPTY;
+	bool is_any = strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0 || host[0] == '\0';
+	if (is_any && !config_split_address(c->advertise, any, sizeof any, &peer_port))
+		return BYTES_EMPTY;
+	const char *name = is_any ? any : host;
+	int len = snprintf(to, capacity, strchr(name, ':') != NULL ? "[%s]:%u" : "%s:%u", name, port);
+	return (size_t)len < capacity ? bytes_of(to, (size_t)len) : BYTES_EMPTY;
+}
+
 static bool open_node(struct server *s)
 {
 	const struct config *c = s->config;
+	char http[MEMBER_ADDRESS_BYTES_MAX + 1];
 	struct bytes join[JOIN_ADDRESSES_MAX];
 	struct node_config n = {.name = bytes_of_string(c->name),
 	                        .address = bytes_of_string(c->advertise),
 	                        .zone = bytes_of_string(c->zone),
+	                        .http = http_address(c, http, sizeof http),
 	                        .weight = (uint32_t)c->weight,
 	                        .join = join,
 	                        .join_count = c->join.count,

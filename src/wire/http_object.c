@@ -142,6 +142,20 @@ static bool check_media_type(const struct http_request *r, struct http_failure *
 	return http_failure_set(why, 415, "Content-Type must be a type, one '/', and a subtype");
 }
 
+/* Whoever asks for a trace is told its id; nobody else has one. */
+static bool read_trace(const struct http_target *t, const uint8_t random[HTTP_OBJECT_RANDOM_BYTES],
+                       struct request *out, struct http_failure *why)
+{
+	struct bytes text;
+	if (!http_target_param(t, "trace", &text)) return true;
+	if (bytes_equal(text, BYTES("0")) || http_text_same(text, BYTES("false"))) return true;
+	if (!bytes_equal(text, BYTES("1")) && !http_text_same(text, BYTES("true")))
+		return http_failure_set(why, 400, "trace query parameter must be 1 or 0");
+	out->trace.v = get_u64be(random + 16);
+	if (out->trace.v == 0) out->trace.v = 1; /* 0 is no id */
+	return true;
+}
+
 /* ---- what comes out ---------------------------------------------------------------------- */
 
 /* Of random bytes, modulo bias and all: unique is enough. */
@@ -182,6 +196,7 @@ static struct http_object_want want_of(const struct http_request *r, const struc
 		.type = t->type,
 		.bucket = t->bucket,
 		.key = t->key,
+		.trace = request->trace,
 	};
 	if (request->op == REQUEST_PUT) w.content_type = http_header(r, HTTP_NAME_CONTENT_TYPE, NULL);
 	if (request->op == REQUEST_GET) w.conditions = request->conditions;
@@ -207,7 +222,7 @@ bool http_object_request(const struct http_request *r, const struct http_target 
 	*out = (struct request){.op = op_of(r->method)};
 	why->write = is_write(r->method);
 	if (!check_method(r, why) || !check_md5(r, body, why) || !check_has_type(r, why) ||
-	    !http_options_read(r, t, out->op, &out->options, why))
+	    !http_options_read(r, t, out->op, &out->options, why) || !read_trace(t, random, out, why))
 		return false;
 	if (out->op == REQUEST_PUT && !http_fields_pack(r, t, scratch, &out->meta, why)) return false;
 	if (!check_names(t, why) || !read_contexts(r, scratch, out, why) ||

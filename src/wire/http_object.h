@@ -1,8 +1,8 @@
 /* http_object.h - an HTTP request about one object, as a request to the core.
  *
  * Of several faults the first in this order decides: unknown method (501), method not offered here
- * (405), Content-MD5, no Content-Type, timeout, quorum and boolean parameters, Link, names, context
- * (all 400), then the media type (415). */
+ * (405), Content-MD5, no Content-Type, timeout, quorum and boolean parameters, trace, Link, names,
+ * context (all 400), then the media type (415). */
 #ifndef DUNLIN_WIRE_HTTP_OBJECT_H
 #define DUNLIN_WIRE_HTTP_OBJECT_H
 
@@ -26,12 +26,13 @@ struct http_object_want {
 	struct conditions conditions; /* of a read: judged by the answer */
 	bool has_modified;            /* of a read: If-Modified-Since, without If-None-Match */
 	uint64_t modified_s;
+	struct trace_id trace; /* 0: not traced */
 };
 
-#define HTTP_OBJECT_RANDOM_BYTES 16
+#define HTTP_OBJECT_RANDOM_BYTES 24
 
 /* `r` complete, `t` parsed from it with route OBJECT or OBJECT_LIST, `body` whole. `random` makes
- * the key of a POST without one. True: `out` and `want` are set; `out` borrows from the request,
+ * the key of a POST without one, and the id of a trace. True: `out` and `want` are set; `out` borrows from the request,
  * `body` and `scratch`. False: `why` is set. */
 bool http_object_request(const struct http_request *r, const struct http_target *t,
                          struct bytes body, const uint8_t random[HTTP_OBJECT_RANDOM_BYTES],

@@ -418,6 +418,11 @@ static void put_context(struct http_out *o, const struct http_object_reply *a)
 static void put_story(struct http_out *o, const struct http_object_reply *a)
 {
 	const struct reply *r = a->reply;
+	if (a->want->trace.v != 0) {
+		char id[17];
+		snprintf(id, sizeof id, "%016llx", (unsigned long long)a->want->trace.v);
+		http_reply_field(o, "X-Dunlin-Trace", bytes_of_string(id));
+	}
 	if (r->fallbacks > 0) {
 		http_out_string(o, "X-Dunlin-Fallbacks: ");
 		http_out_uint(o, r->fallbacks);

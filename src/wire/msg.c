@@ -13,7 +13,7 @@
 #include "base/full_key.h"
 #include "base/panic.h"
 
-enum { HEAD_FIELDS = 4, HASH_BYTES = 8, FIELDS_MAX = 23 };
+enum { HEAD_FIELDS = 4, HASH_BYTES = 8, FIELDS_MAX = 24 };
 
 /* Quorum words are negative, booleans may be "as configured": both are shifted to begin at zero. */
 enum { QUORUM_SHIFT = -QUORUM_ALL, BOOL_SHIFT = -BOOL_DEFAULT };
@@ -25,6 +25,23 @@ static const uint8_t field_count[MSG_TYPE_END] = {
 	[MSG_PROPS_ASK] = 1,      [MSG_PROPS] = 3,      [MSG_HELD_ASK] = 2, [MSG_HELD] = 2,
 	[MSG_LIST] = 5,           [MSG_LIST_REPLY] = 6,
 };
+
+/* Of a traced request the two that forward it have one field more; of no other, so that a message has
+ * one encoding. */
+static uint32_t fields_of(const struct msg *m)
+{
+	uint32_t more = 0;
+	if (m->type == MSG_FORWARD) more = m->forward.request.trace.v != 0;
+	if (m->type == MSG_FORWARD_REPLY) more = m->forward_reply.http.len > 0;
+	return HEAD_FIELDS + field_count[m->type] + more;
+}
+
+/* Does a message of this type with so many fields have that one? */
+static bool has_more(enum msg_type type, uint32_t count)
+{
+	bool may = type == MSG_FORWARD || type == MSG_FORWARD_REPLY;
+	return may && count == (uint32_t)HEAD_FIELDS + field_count[type] + 1;
+}
 
 /* ---- shared shapes ----------------------------------------------------------------------- */
 
@@ -230,9 +247,10 @@ static void pack_forward(struct packer *p, const struct request *r)
 	pack_options(p, &r->options);
 	pack_uint(p, r->ttl_s);
 	pack_conditions(p, &r->conditions);
+	if (r->trace.v != 0) pack_uint(p, r->trace.v);
 }
 
-static void take_forward(struct cursor *c, struct request *r)
+static void take_forward(struct cursor *c, struct request *r, bool more)
 {
 	r->op = (enum request_op)cursor_uint(c, REQUEST_OP_COUNT - 1);
 	r->key = take_key(c);
@@ -244,6 +262,9 @@ static void take_forward(struct cursor *c, struct request *r)
 	r->options.has_context = has_context;
 	r->ttl_s = cursor_uint(c, TTL_SECONDS_MAX);
 	take_conditions(c, &r->conditions);
+	if (!more) return;
+	r->trace.v = cursor_uint(c, UINT64_MAX);
+	if (r->trace.v == 0) c->bad = true;
 }
 
 static void pack_forward_reply(struct packer *p, const struct msg_forward_reply *f)
@@ -260,9 +281,11 @@ static void pack_forward_reply(struct packer *p, const struct msg_forward_reply 
 	pack_dot(p, f->dot);
 	pack_bin(p, f->context);
 	pack_bin(p, f->object);
+	assert(f->http.len <= MEMBER_ADDRESS_BYTES_MAX);
+	if (f->http.len > 0) pack_bin(p, f->http);
 }
 
-static void take_forward_reply(struct cursor *c, struct msg_forward_reply *f)
+static void take_forward_reply(struct cursor *c, struct msg_forward_reply *f, bool more)
 {
 	f->err = take_err(c);
 	f->outcome = (enum outcome)cursor_uint(c, OUTCOME_COUNT - 1);
@@ -276,6 +299,9 @@ static void take_forward_reply(struct cursor *c, struct msg_forward_reply *f)
 	f->dot = take_dot(c);
 	f->context = cursor_bin(c, CONTEXT_BYTES_MAX);
 	f->object = take_object(c);
+	if (!more) return;
+	f->http = cursor_bin(c, MEMBER_ADDRESS_BYTES_MAX);
+	if (f->http.len == 0) c->bad = true;
 }
 
 static void pack_scan(struct packer *p, const struct msg_scan *s)
@@ -431,7 +457,7 @@ static void pack_body(struct packer *p, const struct msg *m)
 	unreachable();
 }
 
-static void take_body(struct cursor *c, struct msg *m, struct scan_entry *entries)
+static void take_body(struct cursor *c, struct msg *m, bool more, struct scan_entry *entries)
 {
 	switch (m->type) {
 	case MSG_HEARTBEAT: take_heartbeat(c, &m->heartbeat); return;
@@ -445,8 +471,8 @@ static void take_body(struct cursor *c, struct msg *m, struct scan_entry *entrie
 		m->get.whole = cursor_bool(c);
 		return;
 	case MSG_GET_REPLY: take_get_reply(c, &m->get_reply); return;
-	case MSG_FORWARD: take_forward(c, &m->forward.request); return;
-	case MSG_FORWARD_REPLY: take_forward_reply(c, &m->forward_reply); return;
+	case MSG_FORWARD: take_forward(c, &m->forward.request, more); return;
+	case MSG_FORWARD_REPLY: take_forward_reply(c, &m->forward_reply, more); return;
 	case MSG_SCAN: take_scan(c, &m->scan); return;
 	case MSG_SCAN_REPLY: take_scan_reply(c, &m->scan_reply, entries); return;
 	case MSG_PROPOSE: m->propose.layout = cursor_bin(c, MSG_BYTES_MAX); return;
@@ -472,7 +498,7 @@ static void take_body(struct cursor *c, struct msg *m, struct scan_entry *entrie
 void msg_pack(struct packer *p, const struct msg *m)
 {
 	assert(m->type >= MSG_HEARTBEAT && m->type < MSG_TYPE_END);
-	pack_array(p, (uint32_t)HEAD_FIELDS + field_count[m->type]);
+	pack_array(p, fields_of(m));
 	pack_uint(p, m->type);
 	pack_uint(p, m->id.v);
 	pack_uint(p, m->epoch.v);
@@ -489,12 +515,13 @@ enum err msg_unpack(struct bytes in, struct msg *out, struct scan_entry *entries
 	uint32_t count = cursor_array(&c, HEAD_FIELDS + FIELDS_MAX);
 	uint64_t type = cursor_uint(&c, MSG_TYPE_END - 1);
 	/* Row 0 has no fields and no type: a bad cursor ends here too. */
-	if (type < MSG_HEARTBEAT || count != (uint32_t)HEAD_FIELDS + field_count[type])
-		return ERR_BAD_BYTES;
+	if (type < MSG_HEARTBEAT) return ERR_BAD_BYTES;
+	bool more = has_more((enum msg_type)type, count);
+	if (count != (uint32_t)HEAD_FIELDS + field_count[type] + more) return ERR_BAD_BYTES;
 	out->type = (enum msg_type)type;
 	out->id.v = cursor_uint(&c, UINT64_MAX);
 	out->epoch.v = cursor_uint(&c, UINT64_MAX);
 	out->hlc.v = cursor_uint(&c, UINT64_MAX);
-	take_body(&c, out, entries);
+	take_body(&c, out, more, entries);
 	return cursor_finished(&c) ? ERR_OK : ERR_BAD_BYTES;
 }

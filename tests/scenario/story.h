@@ -34,7 +34,13 @@
 #include <cmocka.h>
 
 enum { A, B, C, D, E, STORY_NODES };
-enum { NOTHING = -1, STORY_ANSWERS = 64, STORY_ITEMS = 4096, STORY_TEXT = 16384 };
+enum {
+	NOTHING = -1,
+	STORY_ANSWERS = 64,
+	STORY_ITEMS = 4096,
+	STORY_TEXT = 16384,
+	STORY_STEPS = 512
+};
 #define STORY_POOL_BYTES MIB(4)
 #define STORY_EPOCH_MS 1700000000000UL
 
@@ -94,6 +100,10 @@ struct story {
 	struct answer answer[STORY_ANSWERS];
 	int answers;
 	struct request_options next; /* of the next request, then the defaults again */
+	uint64_t trace_next;         /* the next request is traced under this id, if not 0 */
+	struct conditions conditions_next;
+	struct trace_step step[STORY_STEPS]; /* all that was told of traces, and by whom */
+	int step_node[STORY_STEPS], steps;
 	uint32_t siblings_max, coord_slots, replicas;
 	uint32_t read_all_one_in;  /* 0: 1, every read asks all */
 	uint32_t read_whole_bytes; /* 0: READ_WHOLE_BYTES */

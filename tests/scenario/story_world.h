@@ -92,6 +92,16 @@ static inline void story_list_page(struct story *s, int node, const struct list_
 	if (!s->list_done) s->list_more = p->ticket, s->list_node = node;
 }
 
+/* Of a step its views are not kept. */
+static inline void story_trace(struct story *s, int node, const struct trace_step *step)
+{
+	assert(s->steps < STORY_STEPS);
+	s->step_node[s->steps] = node;
+	s->step[s->steps] = *step;
+	s->step[s->steps].key = s->step[s->steps].http = BYTES_EMPTY;
+	s->steps++;
+}
+
 static inline void story_perform(struct story *s, int node, const struct effect *f)
 {
 	struct item *i;
@@ -121,6 +131,7 @@ static inline void story_perform(struct story *s, int node, const struct effect 
 		s->props_here = true;
 		break;
 	case FX_REPLY_LIST: story_list_page(s, node, &f->list.page); break;
+	case FX_TRACE: story_trace(s, node, &f->trace); break;
 	case FX_REPLY_COMPARE: unreachable();
 	}
 }
@@ -528,6 +539,10 @@ static inline int client_ask(struct story *s, int node, enum request_op op, cons
 	struct request *r = &ev.request.request;
 	*r = (struct request){.op = op, .key = full_key(to, key), .options = s->next};
 	s->next = REQUEST_OPTIONS_DEFAULT;
+	r->trace.v = s->trace_next;
+	r->conditions = s->conditions_next;
+	s->trace_next = 0;
+	s->conditions_next = (struct conditions){0};
 	if (value != NULL) r->value = bytes_of_string(value);
 	struct bytes context = BYTES_EMPTY;
 	if (shown != NOTHING)

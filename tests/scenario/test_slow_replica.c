@@ -21,7 +21,8 @@ static void roll(struct story *s, struct prng *p, int slow)
 	for (int i = A; i <= E; i++)
 		for (int j = A; j <= E; j++)
 			if (i != j)
-				net_delay(s, i, j, (500 + prng_below(p, 1500)) * (i == slow || j == slow ? TIMES : 1));
+				net_delay(s, i, j,
+				          (500 + prng_below(p, 1500)) * (i == slow || j == slow ? TIMES : 1));
 }
 
 static void one_read(struct story *s, struct prng *p, int slow, uint64_t *us)

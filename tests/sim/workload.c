@@ -16,11 +16,14 @@
 #include "base/panic.h"
 #include "ring/ring.h"
 #include "tests/sim/trace.h"
+#include "tests/sim/tracing.h"
 #include "tests/sim/value.h"
 
 #define KEY_BYTES 32
 #define NO_OP UINT32_MAX
 #define READ_TRIES 3
+/* Of so many requests one is traced (tracing.c). */
+#define TRACED_ONE_IN 4
 /* A node answers this long after a request's timeout at the latest, whatever its disk does. */
 #define ANSWER_SLACK_US SECONDS(3)
 
@@ -260,6 +263,8 @@ static void op_send(struct world *w, struct op op, const struct held *held)
 	r->key = op.key;
 	r->request =
 		(struct request){.op = op.op, .key = workload_key(w, op.key), .options = op.options};
+	/* Chosen by number, not by chance: a seed is the same run whoever is traced. */
+	if (id % TRACED_ONE_IN == 0) r->request.trace.v = id + 1;
 	if (held != NULL) copy_context(r, held);
 	if (op.op == REQUEST_PUT) copy_value(w, r, &op);
 	uint64_t after = world_between(w, 50, 500);
@@ -553,6 +558,8 @@ void workload_on_reply(struct world *w, uint16_t proc, struct client_ref client,
 	          w->procs[proc].name, op->client, err_name(reply->err),
 	          op->op == REQUEST_GET ? -1 : (int)op->write, reply->sibling_count);
 	world_note(w, (uint64_t)reply->err << 32 ^ reply->dot.at.v ^ reply->sibling_count);
+	if ((client.v - 1) % TRACED_ONE_IN == 0)
+		tracing_on_reply(w, proc, (struct trace_id){client.v}, reply);
 	if (op->replied)
 		world_fail(w, "P7", op->key, op->write, "%s answered one request twice",
 		           w->procs[proc].name);

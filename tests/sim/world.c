@@ -17,6 +17,7 @@
 #include "tests/sim/net.h"
 #include "tests/sim/proc.h"
 #include "tests/sim/trace.h"
+#include "tests/sim/tracing.h"
 #include "tests/sim/workload.h"
 
 /* Unix time of virtual time 0, ms. */
@@ -232,6 +233,7 @@ static void perform_one(struct world *w, uint16_t proc, const struct effect *fx)
 	case FX_REPLY_COMPARE: final_on_compare(w, &fx->compare.result); break;
 	case FX_REPLY_PROPS:
 	case FX_REPLY_LIST: break; /* the workload asks for neither */
+	case FX_TRACE: unreachable();
 	}
 }
 
@@ -258,9 +260,23 @@ static void perform_all(struct world *w, uint16_t proc, bool writes, bool others
 	}
 }
 
+/* Steps of traces are told in their order, before the rest, and change nothing for it. */
+static void take_traces(struct world *w, uint16_t proc)
+{
+	uint32_t kept = 0;
+	for (uint32_t i = 0; i < w->fx->count; i++) {
+		if (w->fx->list[i].type == FX_TRACE)
+			tracing_on_step(w, proc, &w->fx->list[i].trace);
+		else if (kept++ != i)
+			w->fx->list[kept - 1] = w->fx->list[i];
+	}
+	w->fx->count = kept;
+}
+
 void world_perform(struct world *w, uint16_t proc)
 {
 	assert(w->fx->count <= EFFECTS_PER_STEP_MAX);
+	take_traces(w, proc);
 	world_note(w, w->fx->count);
 	unsigned order = w->fx->count > 1 ? (unsigned)prng_below(&w->prng, 4) : 0;
 	if (order < 2) {
@@ -299,6 +315,7 @@ void world_init(struct world *w, const struct sim_options *options)
 	history_init(&w->history, SIM_KEYS, n);
 	for (uint16_t i = 0; i < options->nodes; i++) proc_init(w, i);
 	workload_init(w);
+	tracing_init(w);
 	fault_init(w);
 	final_begin(w);
 }
@@ -308,6 +325,7 @@ void world_run(struct world *w)
 	while (!w->failed && w->stage != STAGE_OVER && w->agenda_count > 0) agenda_next(w);
 	if (w->failed) return;
 	assert(w->stage == STAGE_OVER);
+	tracing_check(w);
 	history_settle(&w->history);
 	struct check_failure failure;
 	if (!check_all(&w->history, &failure))
@@ -319,6 +337,7 @@ void world_free(struct world *w)
 	for (uint32_t i = 0; i < w->agenda_count; i++) item_free(&w->agenda[i]);
 	for (uint16_t i = 0; i < w->options.nodes; i++) proc_free(w, i);
 	workload_free(w);
+	tracing_free(w);
 	history_free(&w->history);
 	free(w->agenda);
 	free(w->scan_entries);

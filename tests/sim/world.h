@@ -117,6 +117,7 @@ struct trace {
 };
 
 struct workload; /* workload.c */
+struct tracing;  /* tracing.c */
 
 enum stage { STAGE_FORMING, STAGE_TROUBLE, STAGE_CALM, STAGE_CHECKING, STAGE_OVER };
 
@@ -140,6 +141,7 @@ struct world {
 	uint64_t stage_us; /* when it began */
 	uint32_t stage_round, compares_left;
 	struct workload *workload;
+	struct tracing *tracing;
 	struct history history;
 	struct trace trace;
 	bool compare_open;

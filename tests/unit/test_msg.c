@@ -35,6 +35,13 @@ static void every_type_comes_back_as_it_was_sent(void **state)
 static const uint32_t wire_fields[MSG_TYPE_END] = {0, 11, 2, 1, 2, 5, 23, 13, 3, 4,
                                                    1, 1,  1, 1, 3, 2, 2,  5,  6};
 
+/* Then it has a field more. */
+static bool is_traced(const struct msg *m)
+{
+	return (m->type == MSG_FORWARD && m->forward.request.trace.v != 0) ||
+	       (m->type == MSG_FORWARD_REPLY && m->forward_reply.http.len > 0);
+}
+
 /* msgpack-c writes what it read, in its own shortest forms: the same bytes again. */
 static void msgpack_c_writes_the_same(const msgpack_object *o, struct bytes b)
 {
@@ -61,7 +68,7 @@ static void msgpack_c_reads_the_same_values(void **state)
 		                 MSGPACK_UNPACK_SUCCESS);
 		assert_int_equal(at, b.len);
 		assert_int_equal(u.data.type, MSGPACK_OBJECT_ARRAY);
-		assert_int_equal(u.data.via.array.size, 4 + wire_fields[m.type]);
+		assert_int_equal(u.data.via.array.size, 4 + wire_fields[m.type] + is_traced(&m));
 		const msgpack_object *f = u.data.via.array.ptr;
 		assert_true(f[0].via.u64 == m.type && f[1].via.u64 == m.id.v);
 		assert_true(f[2].via.u64 == m.epoch.v && f[3].via.u64 == m.hlc.v);
@@ -346,6 +353,29 @@ static void an_absent_context_is_not_an_empty_one(void **state)
 	free(entries);
 }
 
+/* A message has one encoding: the field of a trace is there only where there is a trace. */
+static void a_trace_that_is_none_is_bad(void **state)
+{
+	(void)state;
+	struct msg m = {.type = MSG_FORWARD}, reply = {.type = MSG_FORWARD_REPLY};
+	uint8_t room[512];
+	m.forward.request = (struct request){
+		.op = REQUEST_GET, .key = BYTES("\0\1t\0\1b\0\1k"), .options = REQUEST_OPTIONS_DEFAULT};
+	m.forward.request.trace.v = 7;
+	reply.forward_reply.http = BYTES("x");
+	struct packer p = {room, sizeof room, 0};
+	msg_pack(&p, &m);
+	assert_int_equal(unpack_packed(&p), ERR_OK);
+	room[p.len - 1] = 0; /* the id, its last byte, becomes 0 */
+	assert_int_equal(unpack_packed(&p), ERR_BAD_BYTES);
+	p.len = 0;
+	msg_pack(&p, &reply);
+	assert_int_equal(unpack_packed(&p), ERR_OK);
+	room[p.len - 2] = 0; /* the address, its length, becomes 0 */
+	p.len--;
+	assert_int_equal(unpack_packed(&p), ERR_BAD_BYTES);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -361,6 +391,7 @@ int main(void)
 		cmocka_unit_test(a_page_out_of_order_or_a_damaged_record_with_bytes_is_bad),
 		cmocka_unit_test(a_count_is_not_believed),
 		cmocka_unit_test(an_absent_context_is_not_an_empty_one),
+		cmocka_unit_test(a_trace_that_is_none_is_bad),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

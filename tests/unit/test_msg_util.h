@@ -134,6 +134,7 @@ static inline void make_forward(struct maker *g, struct request *r)
 	r->conditions.none_match = some_tags(g);
 	r->conditions.unmodified_s = some_number(g, UINT64_MAX);
 	r->conditions.context = some_bytes(g, CONTEXT_BYTES_MAX);
+	r->trace.v = some_bool(g) ? some_number(g, UINT64_MAX) : 0;
 }
 
 static inline void make_forward_reply(struct maker *g, struct msg_forward_reply *f)
@@ -150,6 +151,7 @@ static inline void make_forward_reply(struct maker *g, struct msg_forward_reply 
 	f->dot = some_dot(g);
 	f->context = some_bytes(g, CONTEXT_BYTES_MAX);
 	f->object = some_bytes(g, 70000);
+	if (some_bool(g)) f->http = some_bytes(g, MEMBER_ADDRESS_BYTES_MAX);
 }
 
 static inline void make_scan_reply(struct maker *g, struct msg_scan_reply *s)
@@ -308,6 +310,7 @@ static inline void same_request(const struct request *a, const struct request *b
 	same_bytes(c->none_match, d->none_match);
 	same_bytes(c->context, d->context);
 	same_dot(o->vtag, q->vtag);
+	assert_true(a->trace.v == b->trace.v);
 }
 
 static inline void same_forward_reply(const struct msg_forward_reply *a,
@@ -319,6 +322,7 @@ static inline void same_forward_reply(const struct msg_forward_reply *a,
 	same_dot(a->dot, b->dot);
 	same_bytes(a->context, b->context);
 	same_bytes(a->object, b->object);
+	same_bytes(a->http, b->http);
 }
 
 static inline void same_scan_reply(const struct msg_scan_reply *a, const struct msg_scan_reply *b)

@@ -136,6 +136,31 @@ def test_get_of_nothing_as_json(cluster):
     same((code, json.loads(out)["found"], json.loads(out)["siblings"]), (1, False, []))
 
 
+def test_a_trace_goes_beside_the_answer(cluster):
+    u = cluster.url()
+    code, out, err = dunlin("put", "b", "tr", "v", "--trace", url=u)
+    same((code, out), (0, "stored\n"))
+    assert re.search(r"^trace [0-9a-f]{16}: put b/tr at n1, \d{4}-\d\d-\d\d ", err, re.M), err
+    assert re.search(r"^ +ms  node  what\n +0\.000  n1    takes the put", err, re.M), err
+    code, out, err = dunlin("get", "b", "tr", "--trace", "--r", "all", url=u)
+    same((code, out), (0, "v"))
+    same(len(re.findall(r"^ +\d+\.\d{3}  n\d +has 1 version, 1 byte \(", err, re.M)), 3, err)
+    assert re.search(r"n1 +answers the client: 1 version.*n1 +is done\n$", err, re.S), err
+    code, out, err = dunlin("get", "b", "tr", "--trace", "--json", url=u)
+    same((code, err), (0, ""))
+    same([s["step"] for s in json.loads(out)["trace"][0]["steps"]][0], "admitted")
+    code, out, err = dunlin("get", "b", "nothing", "--trace", "--json", url=u)
+    same((code, err, len(json.loads(out)["trace"])), (1, "", 1))
+    code, out, err = dunlin("del", "b", "nothing", "--trace", url=u)
+    same((code, out), (1, ""))
+    assert err.startswith("dunlin del: not found\n\ntrace "), err
+    code, out, err = dunlin("del", "b", "tr", "--trace", "--json", url=u)
+    same((code, err, json.loads(out)["trace"][0]["op"]), (0, "", "delete"))
+    code, out, err = dunlin("get", "b", "tr", "--r", "x", "--trace", url=u)
+    same(code, 1)
+    assert err.endswith("no trace: the node did not trace this request\n"), err
+
+
 def test_status_shows_all_members(cluster):
     code, out, err = dunlin("status", url=cluster.url())
     same((code, err), (0, ""))
