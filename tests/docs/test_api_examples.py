@@ -150,11 +150,9 @@ def test_the_parameters_are_those_of_the_code():
         in_code |= set(re.findall(r'number_param\(c, t, "(\w+)"', text))
     in_code |= {"keys", "buckets"}
     documented_names = {re.match(r"\| `(\w+)`", l)[1] for l in table_behind("## Query parameters")}
-    lib.same(documented_names | NOT_YET, in_code | NOT_YET)
+    lib.same(documented_names, in_code)
 
 
-# Parameters whose documentation comes with what they do.
-NOT_YET = {"trace"}
 
 
 def test_the_properties_are_those_of_the_table():
