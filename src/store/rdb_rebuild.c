@@ -77,8 +77,9 @@ static void batch_add(struct copy *c, struct bytes key, struct bytes stored)
 	size_t more = 8 + key.len + stored.len;
 	if (c->room - c->len < more) {
 		c->room = 2 * (c->len + more);
-		uint8_t *grown = realloc(c->bytes, c->room);
-		if (grown == NULL) dunlin_panic(__FILE__, __LINE__, "out of memory");
+		uint8_t *grown = store_alloc(c->room);
+		if (c->len > 0) memcpy(grown, c->bytes, c->len);
+		free(c->bytes);
 		c->bytes = grown;
 	}
 	uint8_t *at = c->bytes + c->len;

@@ -236,7 +236,7 @@ static bool each_key(const struct rdb_salvage *v, const struct stretch *s, rocks
                      rocksdb_column_family_handle_t *handle, struct rdb_culprits *met)
 {
 	struct rdb_stream st;
-	struct rdb_stream_options o = {.db = db, .handle = handle, .after = s->after};
+	struct rdb_stream_options o = {.db = db, .handle = handle, .after = s->after, .fine = true};
 	uint64_t bytes = 0;
 	bool more = true;
 	rdb_stream_open(&st, &o);
@@ -291,7 +291,7 @@ bool rdb_salvage_keys(struct rdb_salvage *v, struct bytes after, struct bytes to
 		before = known.count;
 		more = run(v, &s, &known, 0, &known);
 	}
-	for (uint32_t i = 0; more && known.count > 1 && i < known.count; i++)
+	for (uint32_t i = 0; more && i < known.count; i++)
 		more = run(v, &s, &known, known.numbers[i], &met);
 	return more;
 }

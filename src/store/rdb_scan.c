@@ -78,8 +78,13 @@ enum err rdb_scan(struct store *s, enum store_family family, struct bytes after,
 	                 .old.item = RDB_END};
 	struct rdb_lens lens;
 	rdb_lens_take(c.r, family, true, &lens);
-	struct rdb_stream_options o = {c.r->db, lens.now->handle, c.r, lens.now, lens.snapshot, after,
-	                               until};
+	struct rdb_stream_options o = {.db = c.r->db,
+	                               .handle = lens.now->handle,
+	                               .noted_by = c.r,
+	                               .generation = lens.now,
+	                               .snapshot = lens.snapshot,
+	                               .after = after,
+	                               .until = until};
 	rdb_stream_open(&c.now.stream, &o);
 	if (lens.old != NULL) {
 		o.handle = lens.old->handle;

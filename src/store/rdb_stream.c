@@ -83,16 +83,25 @@ static bool readable_at(struct rdb_stream *st, rdb_position p)
 	return iterator_err(st) == ERR_OK;
 }
 
+/* The next place to try: twice as far as before; or, where nothing is to be passed over, the beginning
+ * of the next prefix. */
+static rdb_position next_try(const struct rdb_stream *st, rdb_position from, rdb_position bad)
+{
+	rdb_position prefix = (rdb_position)1 << (128 - RDB_PREFIX_BITS);
+	rdb_position step = st->fine ? prefix - bad % prefix : bad == from ? 1 : bad - from;
+	return POSITION_MAX - bad > step ? bad + step : POSITION_MAX;
+}
+
 /* The last position that cannot be read from; the iterator then stands behind it. `from` and
- * whatever lies directly behind cannot be. */
+ * whatever lies directly behind cannot be. What can be read between two damaged places may be passed
+ * over, if it is not larger than the first of them. */
 static rdb_position end_of_damage(struct rdb_stream *st, rdb_position from)
 {
-	rdb_position bad = from, step = 1;
-	while (POSITION_MAX - from > step && !readable_at(st, from + step)) {
-		bad = from + step;
-		step = step > POSITION_MAX / 2 ? POSITION_MAX : step * 2;
+	rdb_position bad = from, good = next_try(st, from, bad);
+	while (good < POSITION_MAX && !readable_at(st, good)) {
+		bad = good;
+		good = next_try(st, from, bad);
 	}
-	rdb_position good = POSITION_MAX - from > step ? from + step : POSITION_MAX;
 	if (good == POSITION_MAX && !readable_at(st, good)) return POSITION_MAX;
 	while (good - bad > 1) {
 		rdb_position middle = bad + (good - bad) / 2;
@@ -190,7 +199,8 @@ void rdb_stream_open(struct rdb_stream *st, const struct rdb_stream_options *o)
 	                          .handle = o->handle,
 	                          .after = o->after,
 	                          .last = o->after,
-	                          .until = o->until};
+	                          .until = o->until,
+	                          .fine = o->fine};
 	st->options = rocksdb_readoptions_create();
 	if (o->snapshot != NULL) rocksdb_readoptions_set_snapshot(st->options, o->snapshot);
 	rocksdb_readoptions_set_verify_checksums(st->options, 1);

@@ -126,7 +126,7 @@ static void rot_in_all_files_while_they_are_in_use_costs_only_what_was_hit(void 
 	struct rot_bench *b = *state;
 	char hit[ROT_NAMES_MAX][192];
 	rot_make_layers(b->dir, STORE_OBJECTS);
-	struct store *s = rot_open(b->dir, ROT_SLOW);
+	struct store *s = rot_open(b->dir, ROT_STEADY);
 	uint32_t hits = rot_bits(b, b->dir, true, 0, 900, hit);
 	assert_true(hits > 1);
 	for (int i = 0; i < 20; i++) rot_bits(b, b->dir, i % 10 == 0, 0, 900, hit);
