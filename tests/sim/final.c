@@ -1,7 +1,7 @@
 /* final.c - see final.h.
  *
  *   FORMING --all ready--> TROUBLE --time is up, heal--> CALM --all asked for is demanded-->
- *   CHECKING: drain, read every key (r=all), look into the stores, compare, read again --> OVER
+ *   CHECKING: drain, read every key (r=all), look into the stores, compare, read again, list --> OVER
  *
  * Each wait has a bound; past it the promise that it waits for is broken. "Drained" is: all nodes
  * ready, no hints, no stand-in copies, nothing suspect, no request in flight. */
@@ -15,6 +15,7 @@
 #include "core/object.h"
 #include "ring/ring.h"
 #include "tests/sim/fault.h"
+#include "tests/sim/operator.h"
 #include "tests/sim/trace.h"
 #include "tests/sim/workload.h"
 
@@ -32,7 +33,15 @@
 #define COMPARE_REF (1ULL << 62)
 #define DECODE_POOL_BYTES MIB(64)
 
-enum round { ROUND_IDLE, ROUND_DRAIN, ROUND_READ, ROUND_REPAIR, ROUND_COMPARE, ROUND_AGAIN };
+enum round {
+	ROUND_IDLE,
+	ROUND_DRAIN,
+	ROUND_READ,
+	ROUND_REPAIR,
+	ROUND_COMPARE,
+	ROUND_AGAIN,
+	ROUND_OPERATOR
+};
 
 static void stage_set(struct world *w, enum stage stage)
 {
@@ -306,10 +315,8 @@ static void reading(struct world *w)
 			world_fail(w, "P6", HIST_NOBODY, HIST_NOBODY, "not every key can be read with r=all");
 		return;
 	}
-	if (w->stage_round == ROUND_AGAIN)
-		stage_set(w, STAGE_OVER);
-	else
-		round_next(w);
+	round_next(w);
+	if (w->stage_round == ROUND_OPERATOR) operator_list_finally(w);
 }
 
 static void comparing(struct world *w)
@@ -348,6 +355,9 @@ static void checking(struct world *w)
 		w->compares_left = node_layout(w->procs[0].node)->partitions;
 		break;
 	case ROUND_COMPARE: comparing(w); break;
+	case ROUND_OPERATOR:
+		if (operator_is_content(w)) stage_set(w, STAGE_OVER);
+		break;
 	}
 }
 

@@ -13,8 +13,10 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/etag.h"
 #include "base/panic.h"
 #include "ring/ring.h"
+#include "tests/sim/operator.h"
 #include "tests/sim/trace.h"
 #include "tests/sim/tracing.h"
 #include "tests/sim/value.h"
@@ -31,7 +33,8 @@ struct held {
 	uint8_t *bytes;
 	size_t len;
 	uint32_t shown;
-	bool has;
+	bool has, has_etag;
+	uint8_t etag[ETAG_BYTES]; /* of what was shown, if that was a value */
 };
 
 enum intent { INTENT_NONE, INTENT_PUT, INTENT_DELETE };
@@ -51,6 +54,7 @@ struct op {
 	uint32_t key, write, shown;       /* shown: of the context sent, by a read as at_least */
 	uint32_t proc_start, proc_pauses; /* UINT32_MAX: it stood still when it was asked */
 	uint8_t pr;
+	uint8_t condition; /* one IF_ bit, of a conditional write */
 	bool replied, closed;
 	uint64_t began_us, timeout_us;
 	struct request_options options;
@@ -74,6 +78,7 @@ struct request_copy {
 	struct request request;
 	struct client_ref client;
 	uint8_t *context, *value;
+	uint8_t etag[ETAG_BYTES];
 	uint8_t meta[VALUE_META_BYTES];
 	uint32_t key;
 };
@@ -236,6 +241,21 @@ static void copy_context(struct request_copy *r, const struct held *held)
 	*(write ? &r->request.context : &r->request.at_least) = bytes_of(r->context, held->len);
 }
 
+/* A write that is done only if the object is as its client was shown it; or absent. */
+static void copy_condition(struct request_copy *r, const struct op *op, const struct held *held)
+{
+	struct conditions *c = &r->request.conditions;
+	c->what = op->condition;
+	if (op->condition == IF_NONE_MATCH_ANY || op->condition == 0) return;
+	assert(held != NULL);
+	memcpy(r->etag, held->etag, sizeof r->etag);
+	copy_context(r, held);
+	if (op->condition == IF_MATCH_TAG) c->match = bytes_of(r->etag, sizeof r->etag);
+	if (op->condition == IF_CONTEXT) c->context = r->request.context;
+	r->request.context = BYTES_EMPTY;
+	r->request.options.has_context = false;
+}
+
 static void copy_value(struct world *w, struct request_copy *r, const struct op *op)
 {
 	r->request.value = value_make(&w->history, op->write, kind_of(op->key) == KEY_SET);
@@ -265,7 +285,10 @@ static void op_send(struct world *w, struct op op, const struct held *held)
 		(struct request){.op = op.op, .key = workload_key(w, op.key), .options = op.options};
 	/* Chosen by number, not by chance: a seed is the same run whoever is traced. */
 	if (id % TRACED_ONE_IN == 0) r->request.trace.v = id + 1;
-	if (held != NULL) copy_context(r, held);
+	if (op.condition != 0)
+		copy_condition(r, &op, held);
+	else if (held != NULL)
+		copy_context(r, held);
 	if (op.op == REQUEST_PUT) copy_value(w, r, &op);
 	uint64_t after = world_between(w, 50, 500);
 	struct agenda_item *item = world_at(w, w->now_us + after, AGENDA_REQUEST);
@@ -322,6 +345,16 @@ static bool send_read(struct world *w, uint16_t client, uint32_t key)
 	return true;
 }
 
+/* What a put is to be conditional on. Naming what is there stands for its context, so the write is by
+ * one who was shown just that; "nothing is there" by one who was shown nothing. */
+static uint8_t any_condition(struct world *w, const struct held *held, bool with_context)
+{
+	uint64_t dice = prng_below(&w->prng, 20);
+	if (!with_context) return dice < 4 ? IF_NONE_MATCH_ANY : 0;
+	if (dice < 2 && held->has_etag) return IF_MATCH_TAG;
+	return dice == 2 && held->len > 0 && held->has_etag ? IF_CONTEXT : 0;
+}
+
 static bool send_write(struct world *w, uint16_t client, uint32_t key, enum request_op what,
                        bool with_context)
 {
@@ -336,6 +369,7 @@ static bool send_write(struct world *w, uint16_t client, uint32_t key, enum requ
 	                .proc = (uint16_t)proc,
 	                .key = key,
 	                .options = options_any(w)};
+	if (what == REQUEST_PUT) op.condition = any_condition(w, held, with_context);
 	op.shown = with_context ? held->shown : HIST_NOTHING;
 	op.write = history_write(&w->history, key, what == REQUEST_PUT ? HIST_PUT : HIST_DELETE,
 	                         op.shown, w->now_us);
@@ -344,6 +378,7 @@ static bool send_write(struct world *w, uint16_t client, uint32_t key, enum requ
 	write->blind_delete = what == REQUEST_DELETE && !with_context;
 	write->fragile = world_may(w, FAULT_ROT) && quorum_value(w, op.options.w, 2) < 2;
 	l->figures.writes++;
+	l->figures.conditional += op.condition != 0;
 	op_send(w, op, with_context ? held : NULL);
 	return true;
 }
@@ -476,6 +511,7 @@ static void write_answered(struct world *w, const struct op *op, const struct re
 	struct dot dot = reply->written ? reply->dot : (struct dot){{0}, {0}};
 	history_answer(&w->history, op->write, outcome, dot, w->now_us);
 	if (late) return;
+	l->figures.refused += reply->err == ERR_PRECONDITION || reply->err == ERR_MODIFIED;
 	l->figures.acked += outcome == HIST_ACKED;
 	l->figures.none += outcome == HIST_NONE;
 	l->figures.unknown += outcome == HIST_UNKNOWN;
@@ -506,7 +542,15 @@ static bool read_succeeded(struct world *w, const struct op *op, const struct re
 	                         .began_us = op->began_us,
 	                         .ended_us = w->now_us};
 	history_read(&w->history, &read);
-	hold(&l->client[op->client].held[op->key], reply->context, shown);
+	if (op->view == HIST_FINAL_AGAIN) operator_note_final(w, op->key, reply->err == ERR_OK);
+	struct held *held = &l->client[op->client].held[op->key];
+	hold(held, reply->context, shown);
+	held->has_etag = reply->sibling_count > 0;
+	if (!held->has_etag) return true;
+	uint64_t etag[2];
+	etag_of(reply->siblings, reply->sibling_count, etag);
+	put_u64be(held->etag, etag[0]);
+	put_u64be(held->etag + 8, etag[1]);
 	return true;
 }
 
@@ -540,6 +584,7 @@ static void demand_success(struct world *w, const struct op *op, enum err err)
 	if (op->began_us < w->strict_from_us || w->failed) return;
 	if (op->view != HIST_READ) return; /* it may be the first to meet a record that rotted */
 	if (err == ERR_OK || err == ERR_NOT_FOUND || err == ERR_SIBLINGS || err == ERR_BUSY) return;
+	if (op->condition != 0 && (err == ERR_PRECONDITION || err == ERR_MODIFIED)) return;
 	w->workload->figures.failed_calm++;
 	world_fail(w, "P6", op->key, op->write,
 	           "%s asked of %s at %.6f s, when nothing was wrong, was answered %s",
@@ -595,6 +640,7 @@ void workload_on_give_up(struct world *w, const struct agenda_item *item)
 
 void workload_on_crash(struct world *w, uint16_t proc)
 {
+	operator_on_crash(w, proc);
 	struct workload *l = w->workload;
 	for (uint32_t c = 0; c <= l->clients; c++) {
 		uint32_t id = l->client[c].op;

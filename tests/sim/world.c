@@ -17,6 +17,7 @@
 #include "tests/sim/net.h"
 #include "tests/sim/proc.h"
 #include "tests/sim/trace.h"
+#include "tests/sim/operator.h"
 #include "tests/sim/tracing.h"
 #include "tests/sim/workload.h"
 
@@ -134,7 +135,8 @@ static bool item_is_in_process(enum agenda_kind kind)
 	case AGENDA_SCAN:
 	case AGENDA_COMMIT:
 	case AGENDA_TICK:
-	case AGENDA_REQUEST: return true;
+	case AGENDA_REQUEST:
+	case AGENDA_OPERATOR_MORE: return true;
 	default: return false;
 	}
 }
@@ -166,6 +168,8 @@ static void item_happens(struct world *w, const struct agenda_item *item)
 	case AGENDA_REQUEST: workload_on_request(w, item); break;
 	case AGENDA_CLIENT: workload_on_client(w, item); break;
 	case AGENDA_CLIENT_END: workload_on_give_up(w, item); break;
+	case AGENDA_OPERATOR: operator_act(w); break;
+	case AGENDA_OPERATOR_MORE: operator_more(w, item); break;
 	case AGENDA_FINAL: final_on_stage(w, item); break;
 	case AGENDA_KINDS: unreachable();
 	}
@@ -231,8 +235,8 @@ static void perform_one(struct world *w, uint16_t proc, const struct effect *fx)
 	case FX_STORE_SCAN: disk_scan(w, proc, fx); break;
 	case FX_REPLY: workload_on_reply(w, proc, fx->reply.client, &fx->reply.reply); break;
 	case FX_REPLY_COMPARE: final_on_compare(w, &fx->compare.result); break;
-	case FX_REPLY_PROPS:
-	case FX_REPLY_LIST: break; /* the workload asks for neither */
+	case FX_REPLY_PROPS: operator_on_props(w, proc, fx->props.client, &fx->props.result); break;
+	case FX_REPLY_LIST: operator_on_list(w, proc, fx->list.client, &fx->list.page); break;
 	case FX_TRACE: unreachable();
 	}
 }
@@ -316,6 +320,7 @@ void world_init(struct world *w, const struct sim_options *options)
 	for (uint16_t i = 0; i < options->nodes; i++) proc_init(w, i);
 	workload_init(w);
 	tracing_init(w);
+	operator_init(w);
 	fault_init(w);
 	final_begin(w);
 }
@@ -338,6 +343,7 @@ void world_free(struct world *w)
 	for (uint16_t i = 0; i < w->options.nodes; i++) proc_free(w, i);
 	workload_free(w);
 	tracing_free(w);
+	operator_free(w);
 	history_free(&w->history);
 	free(w->agenda);
 	free(w->scan_entries);

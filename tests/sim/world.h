@@ -7,6 +7,7 @@
  *     proc.c      a process starts, stands still, goes on; its clock tells it to tick
  *     fault.c     trouble begins or ends
  *     workload.c  a client acts or gives up
+ *     operator.c  properties are changed, keys listed
  *     final.c     heal, wait, read everything, look into the stores
  *
  * Whatever happens to a node ends in world_step, the only caller of node_step: one event in, effects
@@ -31,23 +32,25 @@
 #define SIM_ITEMS_AT_ONCE_MAX 200000
 
 enum agenda_kind {
-	AGENDA_PACKET,     /* p: packet */
-	AGENDA_CONNECT,    /* a, b: try to connect */
-	AGENDA_PEER_UP,    /* a learns of b; x: b's start */
-	AGENDA_PEER_DOWN,  /* a learns that its connection to b broke */
-	AGENDA_BREAK,      /* a, b: a cut connection gives up */
-	AGENDA_READ,       /* p: disk_read */
-	AGENDA_SCAN,       /* p: disk_scan */
-	AGENDA_COMMIT,     /* the group of disk a is on stable storage */
-	AGENDA_TICK,       /* node a asked for it */
-	AGENDA_RESTART,    /* node a starts */
-	AGENDA_RESUME,     /* node a goes on */
-	AGENDA_FAULT,      /* trouble of kind x strikes */
-	AGENDA_FAULT_END,  /* p: trouble */
-	AGENDA_REQUEST,    /* p: a client's request arrives */
-	AGENDA_CLIENT,     /* client a acts */
-	AGENDA_CLIENT_END, /* client a gives up on operation x */
-	AGENDA_FINAL,      /* the next stage of the end */
+	AGENDA_PACKET,        /* p: packet */
+	AGENDA_CONNECT,       /* a, b: try to connect */
+	AGENDA_PEER_UP,       /* a learns of b; x: b's start */
+	AGENDA_PEER_DOWN,     /* a learns that its connection to b broke */
+	AGENDA_BREAK,         /* a, b: a cut connection gives up */
+	AGENDA_READ,          /* p: disk_read */
+	AGENDA_SCAN,          /* p: disk_scan */
+	AGENDA_COMMIT,        /* the group of disk a is on stable storage */
+	AGENDA_TICK,          /* node a asked for it */
+	AGENDA_RESTART,       /* node a starts */
+	AGENDA_RESUME,        /* node a goes on */
+	AGENDA_FAULT,         /* trouble of kind x strikes */
+	AGENDA_FAULT_END,     /* p: trouble */
+	AGENDA_REQUEST,       /* p: a client's request arrives */
+	AGENDA_CLIENT,        /* client a acts */
+	AGENDA_CLIENT_END,    /* client a gives up on operation x */
+	AGENDA_OPERATOR,      /* the operator acts */
+	AGENDA_OPERATOR_MORE, /* node a is asked for the page behind ticket x */
+	AGENDA_FINAL,         /* the next stage of the end */
 	AGENDA_KINDS
 };
 
@@ -118,6 +121,7 @@ struct trace {
 
 struct workload; /* workload.c */
 struct tracing;  /* tracing.c */
+struct operator; /* operator.c */
 
 enum stage { STAGE_FORMING, STAGE_TROUBLE, STAGE_CALM, STAGE_CHECKING, STAGE_OVER };
 
@@ -142,6 +146,7 @@ struct world {
 	uint32_t stage_round, compares_left;
 	struct workload *workload;
 	struct tracing *tracing;
+	struct operator* operator;
 	struct history history;
 	struct trace trace;
 	bool compare_open;
