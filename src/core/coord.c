@@ -160,6 +160,8 @@ static enum err check_request(struct node *n, struct coord *c)
 	c->ttl_s = r->ttl_s != 0 ? r->ttl_s : (uint64_t)p->v[PROP_ttl];
 	c->conditional = condition_wanted(p, r, &c->bucket_asks);
 	if (c->conditional) condition_needs(&c->needs);
+	struct needs *k = &c->needs;
+	k->replies = r->op == REQUEST_GET && k->confirms > k->r ? k->confirms : k->r;
 	if (r->op != REQUEST_GET && props_are_closed(n, r->key)) return ERR_CLOSED;
 	enum err e = context_open(&c->slot.arena, n->layout.secret, r->key, r->context, &c->context);
 	if (e != ERR_OK || r->at_least.len == 0) return e;

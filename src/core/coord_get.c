@@ -27,6 +27,8 @@ void get_begin(struct node *n, struct coord *c, struct effects *fx)
 		r.err = ERR_PR_UNMET, r.got = (uint8_t)primaries_up, r.need = c->needs.pr;
 	else if (up < c->needs.r)
 		r.err = ERR_R_UNMET, r.got = (uint8_t)up, r.need = c->needs.r;
+	else if (up < c->needs.replies)
+		r.err = ERR_CONFIRMS_UNMET, r.got = (uint8_t)up, r.need = c->needs.replies;
 	if (r.err != ERR_OK) {
 		coord_reply(n, c, &r, fx);
 		coord_end(n, c);
@@ -260,6 +262,8 @@ static void reply_unmet(struct node *n, struct coord *c, struct effects *fx)
 	uint32_t may = quorum_got(&c->quorum) + quorum_open(&c->quorum);
 	if (may < k->r)
 		r.err = ERR_R_UNMET, r.need = k->r, r.got = (uint8_t)quorum_got(&c->quorum);
+	else if (may < k->replies)
+		r.err = ERR_CONFIRMS_UNMET, r.need = k->replies, r.got = (uint8_t)quorum_got(&c->quorum);
 	else
 		r.err = ERR_PR_UNMET, r.need = k->pr, r.got = (uint8_t)quorum_got_primary(&c->quorum);
 	coord_reply(n, c, &r, fx);
@@ -278,7 +282,7 @@ static uint32_t primaries_answered(const struct coord *c)
  * is the answer. */
 static enum quorum_verdict verdict(const struct coord *c)
 {
-	enum quorum_verdict v = quorum_verdict(&c->quorum, c->needs.r, c->needs.pr);
+	enum quorum_verdict v = quorum_verdict(&c->quorum, c->needs.replies, c->needs.pr);
 	if (c->needs.notfound_ok || v == QUORUM_MET || primaries_answered(c) < c->needs.pr) return v;
 	if (c->needs.basic_quorum && c->notfounds >= c->needs.n / 2U + 1) return QUORUM_MET;
 	if (quorum_got(&c->quorum) > 0 || c->errors > 0) return v;

@@ -53,6 +53,7 @@ struct slot {
 /* Quorums of one request, resolved against the bucket's n. */
 struct needs {
 	uint8_t n, r, pr, w, pw, dw, confirms;
+	uint8_t replies; /* that a read waits for: r, or confirms */
 	bool notfound_ok, basic_quorum;
 };
 

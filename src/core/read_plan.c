@@ -123,7 +123,7 @@ static bool is_enough(const struct coord *c)
 		good++;
 		primaries += (c->quorum.primary & bit) != 0;
 	}
-	return good >= c->needs.r && primaries >= c->needs.pr;
+	return good >= c->needs.replies && primaries >= c->needs.pr;
 }
 
 void read_ask(struct node *n, struct coord *c, struct effects *fx)

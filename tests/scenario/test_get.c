@@ -185,6 +185,29 @@ static void what_cannot_be_met_is_said_at_once(void **state)
 	expect_answer(s, get(s, A, "k"), "v1");
 }
 
+/* node_confirms: so many distinct nodes must have answered, whatever r says. */
+static void a_read_waits_for_as_many_nodes_as_are_to_confirm(void **state)
+{
+	struct story *s = *state;
+	begin(s, 3);
+	put(s, A, "k", "v1", NOTHING);
+	run(s, 20);
+	chapter(s);
+	s->next.r = 1;
+	s->next.node_confirms = 3;
+	get(s, A, "k");
+	expect(s, "[  0] A < get k    A > get k to B, C\n"
+	          "[  2] A < v1 B    A < v1 C    A > reply v1\n");
+	node_dies(s, C);
+	run(s, 5);
+	s->next.r = 1;
+	s->next.node_confirms = 3;
+	expect_answer(s, client_get(s, A, "k"), "CONFIRMS_UNMET 2/3");
+	s->next.r = 3;
+	s->next.node_confirms = 3;
+	expect_answer(s, client_get(s, A, "k"), "R_UNMET 2/3");
+}
+
 static void a_replica_that_dies_while_it_is_asked_ends_a_read_that_needs_it(void **state)
 {
 	struct story *s = *state;
@@ -280,6 +303,7 @@ int main(void)
 		STORY(replicas_that_agree_are_not_written_to),
 		STORY(replicas_that_differ_are_merged_and_all_repaired),
 		STORY(what_cannot_be_met_is_said_at_once),
+		STORY(a_read_waits_for_as_many_nodes_as_are_to_confirm),
 		STORY(a_replica_that_dies_while_it_is_asked_ends_a_read_that_needs_it),
 		STORY(in_silence_the_deadline_ends_a_read),
 		STORY(a_store_that_cannot_be_read_is_no_answer),
