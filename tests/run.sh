@@ -2,7 +2,8 @@
 # run.sh - run the checks and count them.
 #
 #   tests/run.sh          what CI runs: everything, seeds and mutants and fuzzing sampled
-#   tests/run.sh long     the same with all seeds, all mutants, long fuzzing
+#   tests/run.sh long     the same with all seeds, all mutants, long fuzzing (LONG_SEEDS=3000 of them,
+#                         LONG_FUZZ=600 s for each decoder), and chaos on mutants
 #   tests/run.sh asan     the compiled tests and some seeds under that sanitizer (also: tsan)
 #   tests/run.sh quick    the compiled tests alone
 #
@@ -95,7 +96,7 @@ case $mode in
 asan) sanitized asan 20; finish ;;
 tsan) sanitized tsan 0; finish ;;
 quick) build release tests; compiled release; finish ;;
-long) seeds=3000 fuzz=600 sample= sanitized_seeds=200 ;;
+long) seeds=${LONG_SEEDS:-3000} fuzz=${LONG_FUZZ:-600} sample= sanitized_seeds=200 ;;
 ci) seeds=300 fuzz=8 sample=4-of-99 sanitized_seeds=16 ;;
 *) echo "run.sh: ci, long, asan, tsan or quick" >&2; exit 2 ;;
 esac
@@ -126,5 +127,6 @@ build tsan threads
 sanitized tsan 0
 check tidy sh tests/tidy/tidy.sh
 check fuzz make --no-print-directory fuzz FUZZ_SECONDS=$fuzz
+[ $mode = ci ] || check chaos/mutants sh chaos/test_mutants.sh
 check mutants make --no-print-directory mutants SAMPLE="$sample"
 finish
