@@ -73,14 +73,16 @@ def build(root, log_path, wanted):
     """The image's id: of `wanted`, or of what docker/Dockerfile makes of the sources."""
     if not wanted:
         wanted = IMAGE
-        old = images(IMAGE)
+        old, stages = images(IMAGE), build_stages()
         with open(log_path, "w") as log:
             if not images(BASE):
                 step(log, os.path.join(root, "docker/base-image.sh"))
             step(log, "docker", "build", "--force-rm", "-t", IMAGE, "-f", os.path.join(root, "docker/Dockerfile"),
                  root)
-        if old and old != images(IMAGE):
-            subprocess.run(["docker", "rmi", *old], capture_output=True)  # refused while another run uses it
+        # The newest stage is the cache of the next build. The engine refuses what another run uses.
+        forget = [i for i in old if i not in images(IMAGE)] + [i for i in stages if i in build_stages()[1:]]
+        if forget:
+            subprocess.run(["docker", "rmi", *forget], capture_output=True)
     if not images(wanted):
         raise RuntimeError("there is no image " + wanted)
     return docker("image", "inspect", "--format", "{{.Id}}", wanted)
@@ -88,6 +90,11 @@ def build(root, log_path, wanted):
 
 def images(name):
     return docker("images", "-q", name).split()
+
+
+def build_stages():
+    """The newest first."""
+    return docker("images", "-q", "--filter", "dangling=true", "--filter", "label=dunlin.stage=build").split()
 
 
 def step(log, *command):
