@@ -1,7 +1,7 @@
 """Nodes as containers of the image of docker/Dockerfile, on a network that the run makes (--docker).
 
     n1 10.77.K.1 --+
-    n2 10.77.K.2 --+-- container network, internal (10.77.K.254, us)        clients 10.77.K.200
+    n2 10.77.K.2 --+-- container network (10.77.K.254, us)        clients 10.77.K.200
     n3 10.77.K.3 --+
 
 A node is run as docker/compose.yml runs it: known to the others by name, its data in a volume of its own,
@@ -183,7 +183,8 @@ class ContainerCluster(Cluster):
         self.make_network()
         self.nodes_net = self.net + "0/25"
         self.key_volume = self.make("volume", "key")
-        self.create("clients", self.net + "200", "--entrypoint", "sleep", "--no-healthcheck", image, "infinity")
+        self.create("clients", self.net + "200", "--tmpfs", DATA, "--entrypoint", "sleep", "--no-healthcheck",
+                    image, "infinity")
         docker("start", self.prefix + "-clients")
         pid = docker("inspect", "--format", "{{.State.Pid}}", self.prefix + "-clients")
         self.clients_netns = "/proc/%s/ns/net" % pid
@@ -214,7 +215,8 @@ class ContainerCluster(Cluster):
                self.network, "--network-alias", name, "--ip", host, "--log-driver", "none", *words)
 
     def make_network(self):
-        """Where neither this machine nor the engine has one."""
+        """Where neither this machine nor the engine has one. Not an internal network, as compose.yml has none:
+        on those the engine lets who asks for the name of an ended container wait, for 5 to 20 seconds."""
         known = re.findall(r"^([0-9.]+/[0-9]+) ", run("ip", "-4", "route", "show", "table", "all"), re.M)
         choice = list(range(256))
         random.shuffle(choice)
@@ -224,7 +226,7 @@ class ContainerCluster(Cluster):
                 continue
             try:
                 self.net = "10.77.%d." % k
-                self.network = self.make("network", "net", "--internal", "--subnet", str(subnet), "--gateway",
+                self.network = self.make("network", "net", "--subnet", str(subnet), "--gateway",
                                          self.net + "254")
                 return
             except RuntimeError as e:

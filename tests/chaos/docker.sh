@@ -31,6 +31,7 @@ check() {
 
 # In the background: $pid.
 start() {
+	: >"$work/log"
 	python3 chaos/chaos.py --docker --nodes 3 --dir "$work/run" ${IMAGE:+--image "$IMAGE"} "$@" >"$work/log" 2>&1 &
 	pid=$!
 }
@@ -111,8 +112,13 @@ fi
 
 figure() { sed -n "s/^verdict: .* $1=\([0-9]*\).*/\1/p" "$work/log"; }
 
-felt() { awk -v f="$1" 'index($2, f ":") == 1 { on = 1 } on && /meanwhile: .*=/ { exit 1 }
-	/meanwhile: / { on = 0 }' FS='] ' "$work/log"; [ $? = 1 ]; }
+# During that fault the counters gained one of peers that were down.
+down_during() {
+	awk -F '] ' -v f="$1" 'index($2, f ": ") == 1 { on = 1 }
+		on && /meanwhile: / { on = 0; seen += /peers_down_events=/ } END { exit !seen }' "$work/log"
+}
+
+count() { grep -c "$1" "$work/run/$2/log"; }
 
 start --seed "$seed" --minutes 1.3 --faults $faults,disk-full
 until_log 'formed a cluster'
@@ -123,15 +129,24 @@ check $code "faults of $kinds kinds break no promise: $(tail -1 "$work/log")"
 check $? 'operations were made, and acknowledged'
 [ "$(figure lost)" = 0 ] && [ "$(figure lost_elements)" = 0 ]
 check $? 'nothing was lost'
-for f in $(echo $faults | tr , ' '); do
-	felt "$f"
-	check $? "$f was made, and the nodes felt it"
+for f in pause partition-one-way unplug; do
+	down_during $f
+	check $? "$f was felt: peers were down"
 done
+for n in n1 n2 n3; do
+	[ "$(count 'msg="stopping" signal=SIGTERM' $n)" -ge 2 ]
+	check $? "rolling-restart was felt: $n stopped by SIGTERM, and once more at the end"
+	# Each start but those after a SIGTERM followed a kill; the last SIGTERM stands for the first start.
+	[ $(($(count 'msg="serving"' $n) - $(count 'msg="stopping"' $n))) -ge 2 ]
+	check $? "kill-all was felt: $n was started again without having stopped, twice"
+done
+awk '$3 == "delay" { slowest = $NF } END { exit !(slowest >= 0.2) }' "$work/log"
+check $? 'delay was felt: some operation took the time of a round trip'
 grep -q 'skipped: disk-full (.*): containers share' "$work/log"
 check $? 'what containers cannot have is skipped, and the reason is printed'
-[ -s "$work/run/history.jsonl" ] && grep -q 'msg="stopping" signal=SIGTERM' "$work/run/n1/log" &&
-	[ "$(grep -c '"ExitCode": 0,$' "$work/run/containers.json")" -ge 3 ]
-check $? 'the history and the logs of the containers are kept; SIGTERM ended them with code 0'
+[ -s "$work/run/history.jsonl" ] &&
+	[ "$(grep -c '^   "ExitCode": 0,$' "$work/run/containers.json")" -ge 3 ]
+check $? 'the history is kept; SIGTERM ended the containers with code 0'
 if [ $failed != 0 ]; then
 	tail -60 "$work/log"
 	mkdir -p build/chaos && rm -rf build/chaos/docker && cp -a "$work/run" build/chaos/docker
