@@ -4,8 +4,11 @@
            passes ^C on as the end of a pipe         cluster, network, workload, faults, checks, verdict
 
 Everything that a run makes, processes, mounts, interfaces, rules, lives in the namespaces of `inner` and is
-gone when it is, whatever ends it. What stays is build/chaos/RUN: logs, history, verdict; and the data of
-the nodes when a promise was broken.
+gone when it is, whatever ends it. With --docker the nodes are containers, which belong to the engine, and
+`inner` has no namespaces of its own: it removes what it made when it ends, and outer does it once more, so
+that nothing is left when either is killed.
+
+What stays is build/chaos/RUN: logs, history, verdict; and the data of the nodes when a promise was broken.
 """
 import argparse
 import ctypes
@@ -25,10 +28,12 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 sys.path.insert(0, HERE)
 
-import faults  # noqa: E402  (this folder comes first)
+import containers  # noqa: E402  (this folder comes first)
+import faults  # noqa: E402
 import verdict  # noqa: E402
-from cluster import Cluster  # noqa: E402
-from net import CLIENTS, HTTP_PORT, Net, inside  # noqa: E402
+from cluster import HTTP_PORT  # noqa: E402
+from namespaces import NamespaceCluster  # noqa: E402
+from net import Net  # noqa: E402
 
 WARM_SECONDS = 4
 CALM_SECONDS = 10
@@ -48,7 +53,7 @@ class Interrupted(Exception):
 
 
 class NothingPossible(Exception):
-    pass
+    """Its text says why."""
 
 
 def arguments():
@@ -61,7 +66,9 @@ def arguments():
     p.add_argument("--faults", default="all", help="names, with commas between")
     p.add_argument("--dir", help="where logs and history go; default build/chaos/RUN")
     p.add_argument("--keep", action="store_true", help="keep the data of the nodes in any case")
-    p.add_argument("--inner", action="store_true", help=argparse.SUPPRESS)
+    p.add_argument("--docker", action="store_true", help="nodes are containers of the image of docker/Dockerfile")
+    p.add_argument("--image", help="of this image; none is built (with --docker)")
+    p.add_argument("--inner", help=argparse.SUPPRESS)  # the name of this run, unique on this machine
     a = p.parse_args()
     a.names = faults.NAMES if a.faults == "all" else a.faults.split(",")
     for name in a.names:
@@ -79,16 +86,20 @@ def program(name):
 
 # ---- outer --------------------------------------------------------------------------------------
 
-def missing():
+def missing(docker):
     """Why no run is possible here, or nothing."""
     if os.geteuid() != 0:
         return "not root"
     for tool in ("unshare", "nsenter", "ip", "nft"):
         if not shutil.which(tool):
             return "%s is not installed (apt-get install util-linux iproute2 nftables)" % tool
+    if docker and containers.missing():
+        return containers.missing()
     for name in ("dunlin", "dunlin-check"):
         if not os.access(program(name), os.X_OK):
             return "%s is not built (make chaos)" % program(name)
+    if docker:
+        return ""
     p = subprocess.run(["unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc", "sh", "-c",
                         "ip link add br0 type bridge && echo 'table inet t { chain c { ip saddr 10.0.0.1 "
                         "numgen random mod 10 < 1 drop; }; }' | nft -f -"], capture_output=True, text=True)
@@ -96,27 +107,37 @@ def missing():
 
 
 def outer(args):
-    why = missing()
+    why = missing(args.docker)
     if why:
         print("skipped: " + why)
         return NOT_POSSIBLE
-    die_with_us = ctypes.CDLL(None).prctl
-    command = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
-               sys.executable, os.path.abspath(__file__), "--inner", *sys.argv[1:]]
+    name = "%d-%d-%s" % (os.getpid(), int(time.time()), os.urandom(3).hex())
+    command = [sys.executable, os.path.abspath(__file__), "--inner", name, *sys.argv[1:]]
+    dies_with_us = None
+    if not args.docker:
+        command = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", *command]
+        prctl = ctypes.CDLL(None).prctl
+
+        def dies_with_us():
+            prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     # Its own session: ^C reaches us alone, and we say so by closing the pipe. unshare dies with us, and
-    # all that is inside with unshare.
-    inner_run = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True,
-                                 preexec_fn=lambda: die_with_us(PR_SET_PDEATHSIG, signal.SIGKILL))
+    # all that is inside with unshare; without it, the end of the pipe tells inner to clean up.
+    inner_run = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True, preexec_fn=dies_with_us)
 
     def interrupt(*_):
         inner_run.stdin.close()
     signal.signal(signal.SIGINT, interrupt)
     signal.signal(signal.SIGTERM, interrupt)
-    while True:
+    code = None
+    while code is None:
         try:
-            return inner_run.wait()
+            code = inner_run.wait()
         except InterruptedError:
             continue
+    left = containers.sweep(name) if args.docker else ""
+    if left:
+        print("left behind, label %s=%s: %s" % (containers.LABEL, name, left))
+    return code or (1 if left else 0)
 
 
 # ---- inner --------------------------------------------------------------------------------------
@@ -127,7 +148,7 @@ class Workload:
                    str(args.seed), "--clients", str(args.clients)]
         for n in cluster.nodes:
             command += ["--node", "%s=%s:%d" % (n.name, n.host, HTTP_PORT)]
-        self.process = subprocess.Popen(inside(CLIENTS, *command), stdin=subprocess.PIPE,
+        self.process = subprocess.Popen(cluster.clients(*command), stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True)
 
     def tell(self, word, line=None):
@@ -175,10 +196,17 @@ class Run:
     # ---- stages ----
 
     def form(self):
-        clock = program("chaos-clock.so") if "clock" in self.args.names else ""
-        self.net = Net(self.args.nodes)
-        self.cluster = Cluster(self.dir, self.args.nodes, program("dunlin"),
-                               clock if os.path.exists(clock) else "")
+        clock = os.path.abspath(program("chaos-clock.so")) if "clock" in self.args.names else ""
+        clock = clock if os.path.exists(clock) else ""
+        if self.args.docker:
+            image = containers.build(ROOT, os.path.join(self.dir, "image.log"), self.args.image)
+            self.cluster = containers.ContainerCluster(self.dir, self.args.nodes, image, clock, self.args.inner)
+            self.say("containers %s-*, of image %s" % (self.cluster.prefix, image))
+            if not self.cluster.near():
+                raise NothingPossible("the engine's containers do not run on this machine")
+        else:
+            self.cluster = NamespaceCluster(self.dir, self.args.nodes, program("dunlin"), clock)
+        self.net = Net(self.cluster)
         if any(faults.TABLE[n].volume for n in self.args.names):
             try:
                 self.cluster.make_volume()
@@ -187,6 +215,7 @@ class Run:
         self.cluster.start_all()
         self.say("%d nodes have formed a cluster" % self.args.nodes)
         self.work = Workload(self.args, self.cluster, self.history)
+        self.cluster.on_move = lambda n: self.work.tell("at", {"node": n.name, "host": n.host})
 
     def possible(self):
         out = []
@@ -264,7 +293,7 @@ class Run:
         chosen = self.possible()
         end = time.monotonic() + self.args.minutes * 60
         if not chosen:
-            raise NothingPossible()
+            raise NothingPossible("none of the faults is possible here")
         seconds = self.args.minutes * 60 / len(chosen) * 0.7
         seconds = min(FAULT_SECONDS_MAX, max(FAULT_SECONDS_MIN, seconds))
         queue = []
@@ -381,30 +410,26 @@ class Run:
 
         def count(promise):
             return "broken" if promise in promises else 0
-        text = ("%s seed=%d minutes=%g nodes=%d clients=%d ops=%s acked=%s none=%s unknown=%s faults=%d "
+        text = ("%s hosts=%s seed=%d minutes=%g nodes=%d clients=%d ops=%s acked=%s none=%s unknown=%s faults=%d "
                 "kinds=%d skipped=%d lost=%s resurrected=%s stale=%s lost_elements=%d differed_before_reads=%d "
                 "converged_s=%.1f served=%s longest_gap_s=%.2f%s" % (
-                    "PASS" if good else "FAIL", self.args.seed, self.args.minutes, self.args.nodes,
+                    "PASS" if good else "FAIL", self.cluster.hosts, self.args.seed, self.args.minutes, self.args.nodes,
                     self.args.clients, figures.get("ops"), figures.get("acked"), figures.get("none"),
                     figures.get("unknown"), sum(self.fired.values()), len(self.fired), len(self.skipped),
                     count("P2"), count("P3"), count("P5"), self.final["lost_elements"], self.behind,
                     self.converged, served, gap, "" if not promises else " broken=" + ",".join(promises)))
         return good, text
 
-    def close(self):
-        for part in (self.work, self.cluster, self.net):
+    def close(self, keep, hurry):
+        """Clients first, so that nobody sees the nodes go."""
+        for close in (lambda: self.work and self.work.close(), lambda: self.net and self.net.close(),
+                      lambda: self.cluster and self.cluster.close(keep, hurry)):
             try:
-                if part is not None:
-                    part.close()
-            except Exception as e:  # the namespaces end all the same
+                close()
+            except Exception as e:  # the namespaces end, and the containers are swept, all the same
                 self.say("while closing: %s" % e)
-
-    def tidy(self, good):
-        if good and not self.args.keep:
-            for n in self.cluster.nodes:
-                shutil.rmtree(os.path.join(n.dir, "data"), ignore_errors=True)
-                if self.cluster.volume and n is self.cluster.nodes[-1]:
-                    os.unlink(self.cluster.volume)
+        if self.args.docker:
+            containers.sweep(self.args.inner)
 
 
 def inner(args):
@@ -421,7 +446,7 @@ def inner(args):
     signal.signal(signal.SIGINT, interrupt)
     signal.signal(signal.SIGTERM, interrupt)
     threading.Thread(target=end_of_pipe, daemon=True).start()
-    code, text, good = 1, "FAIL: no verdict", False
+    code, text = 1, "FAIL: no verdict"
     try:
         run.form()
         run.work.phase("warm")
@@ -434,16 +459,14 @@ def inner(args):
         code = 0 if good else 1
     except Interrupted:
         code, text = 130, "INTERRUPTED: no verdict"
-    except NothingPossible:
-        code, text = NOT_POSSIBLE, "SKIPPED: none of the faults is possible here"
+    except NothingPossible as e:
+        code, text = NOT_POSSIBLE, "SKIPPED: %s" % e
     except Exception as e:
         run.say(traceback.format_exc())
         text = "FAIL: the run itself failed: %s" % e
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        run.close()
-        if run.cluster:
-            run.tidy(good)
+        run.close(args.keep or code == 1, code == 130)
     run.say("logs and history: " + run.dir)
     print("verdict: " + text, flush=True)
     run.out.write("verdict: " + text + "\n")

@@ -1,4 +1,10 @@
-"""The nodes of a run: real processes, one in each namespace, started and stopped by the pid we got."""
+"""The nodes of a run, whatever they run in: how they are, what they count, whether they agree.
+
+    Node      one of them; a backend says how it is started, ended and paused, and which namespace is its network
+    Cluster   all of them
+
+The backends are namespaces.py (processes, the default) and containers.py (--docker).
+"""
 import os
 import re
 import signal
@@ -7,9 +13,8 @@ import subprocess
 import time
 
 from link import Broken, Connection, Refused
-from net import CLIENTS, HTTP_PORT, PEER_PORT, address, inside, run
 
-VOLUME_BYTES = 512 << 20
+HTTP_PORT, PEER_PORT = 8098, 8099
 READY_SECONDS = 60
 QUIET = ("dunlin_hints", "dunlin_stand_ins", "dunlin_suspect_partitions", "dunlin_coord_slots_used",
          "dunlin_replica_slots_used", "dunlin_keys_in_flight")
@@ -21,16 +26,23 @@ TELLING = ("stand_ins_taken", "hints_kept", "hints_dropped", "peers_down_events"
            "store_failures", "corrupt_records", "siblings_refused")
 
 
+def enter(netns, *command):
+    """The command line that runs `command` in that namespace (of the network; all else stays ours)."""
+    return ["nsenter", "--net=" + netns, *command]
+
+
 class Node:
-    def __init__(self, number, dir, program, clock):
+    """`process` is what ends when the node does: the node itself, or who waits for its container."""
+
+    def __init__(self, number, dir, host, clock):
         self.number, self.name = number, "n%d" % number
-        self.host = address(number)
+        self.host = host            # its address, of this moment
         self.dir = dir              # its log, clock file, and `data`
         self.data = os.path.join(dir, "data")
-        self.program, self.clock = program, clock
+        self.clock = clock
         self.process = None
-        self.stopped = False        # by SIGSTOP
-        self.link = Connection(self.host, HTTP_PORT)
+        self.stopped = False        # by `pause`
+        self.link = Connection(host, HTTP_PORT)
         os.makedirs(self.data, exist_ok=True)
         self.set_clock(0)
 
@@ -40,18 +52,13 @@ class Node:
         os.write(fd, struct.pack("=q", int(seconds * 1e6)))
         os.close(fd)
 
-    def start(self, peers, key_file):
-        env = dict(os.environ)
-        if self.clock:
-            env.update(LD_PRELOAD=self.clock, CHAOS_CLOCK=os.path.join(self.dir, "clock"))
-        flags = ["--name", self.name, "--dir", self.data, "--http", "%s:%d" % (self.host, HTTP_PORT),
-                 "--peer", "%s:%d" % (self.host, PEER_PORT), "--insecure", "yes",
-                 "--join", ",".join("%s:%d" % (p, PEER_PORT) for p in peers), "--expect",
-                 str(len(peers)), "--key-file", key_file, "--pool-bytes", "256m"]
-        with open(os.path.join(self.dir, "log"), "ab") as log:
-            self.process = subprocess.Popen(inside(self.name, self.program, "start", *flags), env=env,
-                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        self.stopped = False
+    # ---- of the backend: start(), signal(how), pause(), go_on(), netns() ----
+
+    def started(self):
+        """Wait until the node runs, though it may not be ready yet."""
+
+    def inside(self, *command):
+        return enter(self.netns(), *command)
 
     def alive(self):
         return self.process is not None and self.process.poll() is None
@@ -59,18 +66,11 @@ class Node:
     def kill(self, how=signal.SIGKILL):
         """Send it, and wait until it has ended."""
         if self.alive():
-            self.process.send_signal(how)
+            self.signal(how)
             self.process.wait(60)
         self.process = None
 
-    def pause(self):
-        self.process.send_signal(signal.SIGSTOP)
-        self.stopped = True
-
-    def go_on(self):
-        if self.stopped:
-            self.process.send_signal(signal.SIGCONT)
-        self.stopped = False
+    # ---- how it is ----
 
     def get(self, path, seconds=2.0):
         """The answer's status and text; (0, why) when there is none."""
@@ -88,26 +88,42 @@ class Node:
 
 
 class Cluster:
-    def __init__(self, dir, nodes, program, clock):
-        self.dir, self.program = dir, program
-        self.key_file = os.path.join(dir, "cluster.key")
-        fd = os.open(self.key_file, os.O_WRONLY | os.O_CREAT, 0o600)
-        os.write(fd, os.urandom(32).hex().encode() + b"\n")
-        os.close(fd)
-        self.nodes = [Node(i, os.path.join(dir, "n%d" % i), program, clock) for i in range(1, nodes + 1)]
-        self.volume = None  # of the last node
+    """A backend has `hosts` (what the nodes are in), `nodes_net` (where their addresses are), `nodes`, and
 
-    def start(self, node):
-        node.start([n.host for n in self.nodes], self.key_file)
+        clients(command)       the command line that runs it where the clients are
+        tool(words)            the command line of `dunlin words`, there
+        unplug(node), plug(node)
+    """
+    volume = None       # of the last node, which the disk faults strike
+    no_volume = "no volume of its own could be made for a node"
+    no_move = ""        # why nodes cannot change their addresses; else there is move(nodes, hosts)
+    on_move = None      # called with each node that has another address
+
+    def start(self, *nodes):
+        """All at once."""
+        for node in nodes:
+            node.start()
+        for node in nodes:
+            node.started()
+
+    def kill(self, *nodes):
+        """kill -9 of all at once."""
+        for node in nodes:
+            if node.alive():
+                node.signal(signal.SIGKILL)
+        for node in nodes:
+            node.kill()
 
     def start_all(self):
-        for node in self.nodes:
-            self.start(node)
+        self.start(*self.nodes)
         end = time.monotonic() + READY_SECONDS
         while self.trouble():
             if time.monotonic() > end:
                 raise RuntimeError("the cluster does not form: " + self.trouble())
             time.sleep(0.1)
+
+    def make_volume(self):
+        """For the last node; afterwards `volume` is set, if there is such a thing here."""
 
     def died(self):
         """Nodes that ended though nobody ended them."""
@@ -137,7 +153,7 @@ class Cluster:
         return ""
 
     def counters(self):
-        """Of each process, by its pid: what tells of trouble."""
+        """Of each start of a node, by its process: what tells of trouble."""
         out = {}
         for n in self.nodes:
             m = n.metrics()
@@ -147,54 +163,8 @@ class Cluster:
 
     def compare(self):
         """Of all keys, directly between replicas: (keys, different, partitions that could not be)."""
-        command = inside(CLIENTS, self.program, "compare", "--all", "--url",
-                         "http://%s:%d" % (self.nodes[0].host, HTTP_PORT))
+        command = self.tool("compare", "--all", "--url", "http://%s:%d" % (self.nodes[0].host, HTTP_PORT))
         p = subprocess.run(command, capture_output=True, text=True, timeout=600)
         last = p.stdout.strip().split("\n")[-1]
         numbers = [int(x) for x in re.findall(r"\d+", last)]
         return p.returncode, p.stdout, numbers
-
-    # ---- a volume of its own for the last node ----
-
-    def make_volume(self):
-        node = self.nodes[-1]
-        image = os.path.join(node.dir, "volume")
-        with open(image, "wb") as f:
-            f.truncate(VOLUME_BYTES)
-        # Without extents there is no preallocation, so that a full disk is felt at the next write.
-        run("mkfs.ext4", "-q", "-m", "0", "-O", "^extent,^64bit,^metadata_csum", "-F", image)
-        run("mount", "-o", "loop,errors=remount-ro", image, node.data)
-        self.volume = image
-        node.data = os.path.join(node.data, "d")
-        os.makedirs(node.data)
-
-    def volume_device(self):
-        where = os.path.dirname(self.nodes[-1].data)
-        return os.path.basename(run("findmnt", "-n", "-o", "SOURCE", where).strip())
-
-    def break_volume(self):
-        """The file system meets an error and refuses all writing from now on."""
-        with open("/sys/fs/ext4/%s/trigger_fs_error" % self.volume_device(), "w") as f:
-            f.write("chaos\n")
-
-    def mend_volume(self):
-        """As an operator would; the node is not running."""
-        where = os.path.dirname(self.nodes[-1].data)
-        run("umount", where)
-        subprocess.run(["e2fsck", "-fy", self.volume], capture_output=True)
-        run("mount", "-o", "loop,errors=remount-ro", self.volume, where)
-
-    def close(self):
-        for n in self.nodes:
-            n.go_on()
-            if n.alive():
-                n.process.terminate()
-        for n in self.nodes:
-            if n.process is not None:
-                try:
-                    n.process.wait(20)
-                except subprocess.TimeoutExpired:
-                    n.process.kill()
-                    n.process.wait()
-        if self.volume:
-            run("umount", os.path.dirname(self.nodes[-1].data))

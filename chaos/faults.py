@@ -65,13 +65,11 @@ class Kill(Fault):
 
     def on(self):
         self.struck = self.some(self.count if self.count else self.minority())
-        for n in self.struck:
-            n.kill()
+        self.cluster.kill(*self.struck)
         return names(self.struck)
 
     def off(self):
-        for n in self.struck:
-            self.cluster.start(n)
+        self.cluster.start(*self.struck)
 
 
 @fault("kill-one", "kill -9 of one node, which stays away for the time")
@@ -92,12 +90,8 @@ class KillAll(Fault):
         return "all"
 
     def strike(self):
-        for n in self.nodes:
-            n.process.kill()
-        for n in self.nodes:
-            n.kill()
-        for n in self.nodes:
-            self.cluster.start(n)
+        self.cluster.kill(*self.nodes)
+        self.cluster.start(*self.nodes)
 
     def during(self, seconds):
         time.sleep(seconds / 2)
@@ -208,6 +202,33 @@ class Rotating(Cut):
             time.sleep(min(2.0, max(0.0, end - time.monotonic())))
 
 
+@fault("unplug", "one node is taken off the network, and put back where it was")
+class Unplug(Fault):
+    def on(self):
+        self.struck = self.some(1)[0]
+        self.cluster.unplug(self.struck)
+        return self.struck.name
+
+    def off(self):
+        self.cluster.plug(self.struck)
+
+
+@fault("new-address", "two nodes come back to the network with each other's addresses; then one with a new one")
+class NewAddress(Fault):
+    def cannot(self):
+        return self.cluster.no_move
+
+    def on(self):
+        self.struck = self.some(2)
+        self.cluster.move(self.struck, [n.host for n in reversed(self.struck)])
+        return " ".join("%s now at %s" % (n.name, n.host) for n in self.struck)
+
+    def during(self, seconds):
+        time.sleep(seconds / 2)
+        self.cluster.move(self.struck[:1], [self.cluster.unused_host(self.random)])
+        time.sleep(seconds / 2)
+
+
 @fault("loss", "a tenth of all packets between nodes is lost")
 class Loss(Fault):
     def on(self):
@@ -249,7 +270,7 @@ class Disk(Fault):
     volume = True
 
     def cannot(self):
-        return "" if self.cluster.volume else "no volume of its own could be made for a node"
+        return "" if self.cluster.volume else self.cluster.no_volume
 
     def again(self):
         """Start the node again if it has ended, as an operator would."""

@@ -1,6 +1,6 @@
 """A slow, lossy wire between nodes, in user space, for kernels without tc netem.
 
-    wire.py NAMESPACE=ADDRESS ...
+    wire.py NAMESPACE=ADDRESS ...       (NAMESPACE: its file, as /run/netns/n1 or /proc/PID/ns/net)
 
 Opens a TUN device `wire0` in each namespace. What a node's routes send there is read here, kept for a
 while, and written to the device of the node that it is for; each packet is kept for a time of its own, so
@@ -28,7 +28,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 def open_device(namespace):
     """A TUN device there; the namespace of this process stays what it was."""
     home = os.open("/proc/self/ns/net", os.O_RDONLY)
-    there = os.open("/run/netns/" + namespace, os.O_RDONLY)
+    there = os.open(namespace, os.O_RDONLY)
     try:
         if libc.setns(there, CLONE_NEWNET) != 0:
             raise OSError(ctypes.get_errno(), "setns")

@@ -1,11 +1,12 @@
 """The clients: many at once, each one operation at a time, everything recorded (docs/HISTORY.md).
 
-Run by chaos.py inside the clients' namespace:
+Run by chaos.py inside the clients' network namespace:
 
     workload.py --history FILE --seed S --clients N --node NAME=HOST:PORT ... [--n 3]
 
-and driven by lines on stdin: `phase {json}` and `note {json}` are written into the history; `start`,
-`stop`, `final`, `again` answer with one line when they are done; `quit` ends it, as does the end of stdin.
+and driven by lines on stdin: `phase {json}` and `note {json}` are written into the history; `at {json}` says
+that a node has another address; `start`, `stop`, `final`, `again` answer with one line when they are done;
+`quit` ends it, as does the end of stdin.
 
 A key's number says what is done to it: 0 mod 4 a set that only grows (each write is what was read, merged,
 and one element more), 1 a register, 2 one that is deleted too, 3 one that is also deleted without a context.
@@ -357,12 +358,20 @@ class Workload:
         return json.dumps({"unread": len(left), "keys": len(self.history.keys), "lost_elements": lost,
                            "elements": sum(len(a) for a in self.added.values())})
 
+    def at(self, node, host):
+        """The next connections go there. One that is open stays until it breaks, as after a look-up."""
+        for c in self.clients:
+            c.connections[node].address = (host, self.nodes[node][1])
+
     def serve(self):
         for text in sys.stdin:
             word, _, rest = text.strip().partition(" ")
             if word in ("phase", "note"):
                 self.history.write(dict(json.loads(rest)))
                 self.history.flush()
+                continue
+            if word == "at":
+                self.at(**json.loads(rest))
                 continue
             if word == "quit":
                 break

@@ -113,6 +113,7 @@ for t in tests/docs/test_*.py; do
 done
 check chaos sh tests/chaos/short.sh
 check docker/metrics python3 tests/docker/test_metrics.py
+check docker/chaos sh tests/chaos/docker.sh
 check docker/compose python3 tests/docker/test_compose.py
 check sim build/release/dunlin-sim --seeds $seeds --time 60s --jobs 2
 check sim/once-failed sh tests/sim/seeds.sh
