@@ -107,6 +107,9 @@
 /* How far above its own clock a node follows a received time, and how far from the median of its
  * peers its own clock may be before it stops minting. sim: clocks 60 s apart. */
 #define CLOCK_SKEW_MAX_MS 10000UL
+/* A wall clock that moves this much against the monotonic one has jumped: how far it is from the others'
+ * is worked out anew at once. */
+#define CLOCK_JUMP_MS 100L
 /* How far ahead of use the hybrid clock is reserved on disk, and when the next piece is asked for. A
  * crash moves the clock ahead by at most this much, so it stays well below CLOCK_SKEW_MAX_MS; the
  * cost is one small write per half of it while the node mints. */

@@ -128,13 +128,15 @@ bool browse_own(struct node *n, const struct msg *m, struct effects *fx)
 
 /* ---- a page -------------------------------------------------------------------------------------------- */
 
-static bool is_deleted(struct replica *r, const struct store_record *record, bool *bad)
+/* Deleted, or expired. */
+static bool is_deleted(struct node *n, struct replica *r, const struct store_record *record,
+                       bool *bad)
 {
 	struct object o;
 	struct arena *a = &r->slot.arena;
 	struct arena_mark mark = arena_mark(a);
 	*bad = record->damaged || object_decode(a, record->value, &o) != ERR_OK;
-	bool deleted = !*bad && object_is_deleted(&o);
+	bool deleted = !*bad && object_as_of(a, &o, member_now_ms(n), &o) && object_is_deleted(&o);
 	arena_release(a, mark);
 	return deleted;
 }
@@ -174,7 +176,7 @@ static bool collect(struct node *n, struct replica *r, const struct event *ev,
 		const struct store_record *record = &ev->scanned.records[i];
 		struct bytes full_key = store_key_full(record->key);
 		bool bad = false;
-		if (bytes_start_with(full_key, r->prefix) && !is_deleted(r, record, &bad) && !bad &&
+		if (bytes_start_with(full_key, r->prefix) && !is_deleted(n, r, record, &bad) && !bad &&
 		    !add_name(r, &names, full_key)) {
 			out->done = false;
 			break;

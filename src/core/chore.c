@@ -95,6 +95,7 @@ void node_start(struct node *n, struct instant now, struct wall wall, struct eff
 {
 	fx->count = 0;
 	n->now = n->last_step = now;
+	n->wall_ahead_ms = (int64_t)wall.ms - (int64_t)(now.us / 1000);
 	n->wall = wall;
 	while (n->self.v == 0) n->self.v = prng_next(&n->prng);
 	n->start_nonce = prng_next(&n->prng);

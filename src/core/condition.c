@@ -87,8 +87,10 @@ static bool asks_for_nothing(const struct coord *c)
 	return (c->request.conditions.what & IF_NONE_MATCH_ANY) != 0 || c->bucket_asks != 0;
 }
 
-static enum err judge(struct node *n, struct coord *c, const struct object *o)
+static enum err judge(struct node *n, struct coord *c, const struct object *state)
 {
+	struct object as_of_now, *o = &as_of_now;
+	if (!object_as_of(&c->slot.arena, state, member_now_ms(n), o)) return ERR_BUSY;
 	bool absent = o->sibling_count == 0 || object_is_deleted(o);
 	enum err e = judge_request(n, c, o);
 	if (e != ERR_OK) return e;
@@ -104,8 +106,10 @@ void condition_go_on(struct node *n, struct coord *c, const struct object *found
                      struct effects *fx)
 {
 	assert(c->conditional && !c->minted);
-	bool absent = found->sibling_count == 0 || object_is_deleted(found);
+	struct object now;
 	enum err e = judge(n, c, found);
+	if (e == ERR_OK && !object_as_of(&c->slot.arena, found, member_now_ms(n), &now)) e = ERR_BUSY;
+	bool absent = e != ERR_OK || now.sibling_count == 0 || object_is_deleted(&now);
 	if (traced(c)) trace_judged(n, c, e);
 	if (e == ERR_OK && c->blind_delete && absent) e = ERR_NOT_FOUND;
 	if (e == ERR_OK && found->sibling_count > 0 && !object_encode(&c->slot.arena, found, &c->found))

@@ -125,6 +125,10 @@ static void reply_found(struct node *n, struct coord *c, struct effects *fx)
 		widen(n, c, fx);
 		return;
 	}
+	if (!object_as_of(&c->slot.arena, &o, member_now_ms(n), &o)) {
+		coord_fail(n, c, ERR_BUSY, c->request.op == REQUEST_GET ? OUTCOME_DONE : OUTCOME_NONE, fx);
+		return;
+	}
 	if (c->blind_delete && o.sibling_count > 0 && !object_is_deleted(&o)) {
 		c->context = o.seen;
 		put_begin(n, c, fx);

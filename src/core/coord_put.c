@@ -122,11 +122,12 @@ static void send_put(struct node *n, struct coord *c, uint16_t member, struct ef
 	m->put.object = c->object;
 }
 
-/* When the value dies: so many seconds after its dot; 0: never. */
-static uint64_t expiry(const struct coord *c)
+/* When the value dies: so many seconds from now; 0: never. (Not from its dot, which may be far ahead where
+ * a dot of its key is.) */
+static uint64_t expiry(const struct node *n, const struct coord *c)
 {
 	bool lives = c->request.op == REQUEST_PUT && c->ttl_s > 0;
-	return lives ? hlc_ms(c->dot.at) + c->ttl_s * 1000 : 0;
+	return lives ? member_time_ms(n) + c->ttl_s * 1000 : 0;
 }
 
 /* The object that results, with a new dot. ERR_OK, or why not; CLOCK_WAIT leaves `waits` true. */
@@ -144,7 +145,7 @@ static enum err make_object(struct node *n, struct coord *c, struct object *stat
 	struct sibling added = {.dot = c->dot,
 	                        .origin = n->self,
 	                        .tombstone = c->request.op == REQUEST_DELETE,
-	                        .expires_ms = expiry(c),
+	                        .expires_ms = expiry(n, c),
 	                        .meta = c->request.meta,
 	                        .value = c->request.value};
 	struct object made;
@@ -240,7 +241,8 @@ static void reply_stored(struct node *n, struct coord *c, struct effects *fx)
 	struct arena *a = &c->slot.arena;
 	bool ok = object_decode(a, c->object, &o) == ERR_OK && answer_context(n, c, &o, &r.context);
 	if (ok && c->request.options.return_body)
-		ok = object_show(a, &o, &r.siblings, &r.sibling_count);
+		ok = object_as_of(a, &o, member_now_ms(n), &o) &&
+		     object_show(a, &o, &r.siblings, &r.sibling_count);
 	if (!ok) { /* stored, and no room to say so in full: the plain truth needs none */
 		r.context = BYTES_EMPTY;
 		r.siblings = NULL;

@@ -313,6 +313,7 @@ struct node {
 	enum err clock_err;            /* of the last reservation */
 	struct instant full_until;     /* the disk was full: until then others coordinate writes */
 	bool clock_off;                /* too far from the median of the members' clocks */
+	int64_t wall_ahead_ms;         /* wall clock less monotonic, when last looked at */
 
 	struct pool pool;
 	struct arena arena; /* what lives as long as the node */
@@ -550,6 +551,12 @@ void member_on_down(struct node *n, struct node_id id, struct effects *fx);
 struct peer *member_heard(struct node *n, struct node_id id, const struct msg *m);
 void member_tick(struct node *n, struct effects *fx);
 void member_on_heartbeat(struct node *n, struct peer *p, const struct msg *m, struct effects *fx);
+/* For expiry: the hybrid clock, but near our wall clock; and the same, or 0 where nothing can be judged by
+ * it because our clock is off. */
+uint64_t member_time_ms(const struct node *n);
+uint64_t member_now_ms(const struct node *n);
+/* A step begins: has our wall clock jumped since the last one? */
+void member_watch_clock(struct node *n);
 struct peer *member_find(const struct node *n, struct node_id id);
 /* After a pause of our own everybody seems silent: do not take it for their death. */
 void member_forgive_own_pause(struct node *n);

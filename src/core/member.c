@@ -202,6 +202,30 @@ static void check_clock(struct node *n)
 	n->clock_off = off > (int64_t)CLOCK_SKEW_MAX_MS;
 }
 
+/* What is known of the others' clocks was measured against our own before it jumped. */
+void member_watch_clock(struct node *n)
+{
+	int64_t ahead = (int64_t)n->wall.ms - (int64_t)(n->now.us / 1000);
+	int64_t jump = ahead - n->wall_ahead_ms;
+	if (magnitude(jump) < CLOCK_JUMP_MS) return;
+	n->wall_ahead_ms = ahead;
+	for (uint32_t i = 0; i < n->peer_count; i++) n->peers[i].offset_ms -= jump;
+	check_clock(n);
+}
+
+/* A hybrid clock never goes back: after a wall clock that was far ahead for a while it stays there. What
+ * lives for a time must not die of that, so it is believed as far as it would follow others. */
+uint64_t member_time_ms(const struct node *n)
+{
+	uint64_t now = hlc_ms(clock_now(&n->clock, n->wall)), most = n->wall.ms + CLOCK_SKEW_MAX_MS;
+	return now < most ? now : most;
+}
+
+uint64_t member_now_ms(const struct node *n)
+{
+	return n->clock_off ? 0 : member_time_ms(n);
+}
+
 /* After a start (or after forming) the first requests would find everybody down: a node says that it
  * is ready once it has heard all others, or has waited for as long as silence takes to mean something;
  * and once it has the bucket properties that one of them has. */

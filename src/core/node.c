@@ -414,6 +414,7 @@ void node_step(struct node *n, const struct event *ev, struct effects *fx)
 	n->now = ev->now;
 	n->wall = ev->wall;
 	n->step_effects = fx;
+	member_watch_clock(n);
 	member_forgive_own_pause(n);
 	switch (ev->type) {
 	case EV_TICK: on_tick(n, fx); break;

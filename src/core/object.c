@@ -221,6 +221,29 @@ bool object_is_deleted(const struct object *o)
 	return o->sibling_count > 0;
 }
 
+static bool has_expired(const struct sibling *s, uint64_t now_ms)
+{
+	return !s->tombstone && s->expires_ms > 0 && s->expires_ms <= now_ms;
+}
+
+bool object_as_of(struct arena *a, const struct object *o, uint64_t now_ms, struct object *out)
+{
+	bool any = false;
+	*out = *o;
+	for (uint32_t i = 0; i < o->sibling_count; i++) any |= has_expired(&o->siblings[i], now_ms);
+	if (!any) return true;
+	struct sibling *to = arena_take(a, o->sibling_count * sizeof *to);
+	if (to == NULL) return false;
+	for (uint32_t i = 0; i < o->sibling_count; i++) {
+		const struct sibling *s = &o->siblings[i];
+		to[i] = *s;
+		if (has_expired(s, now_ms))
+			to[i] = (struct sibling){.dot = s->dot, .origin = s->origin, .tombstone = true};
+	}
+	out->siblings = to;
+	return true;
+}
+
 static void pack_for_digest(struct packer *p, struct bytes full_key, const struct object *o)
 {
 	pack_bin(p, full_key);

@@ -36,6 +36,10 @@ uint32_t object_keep_newest(struct object *o);
 bool object_show(struct arena *a, const struct object *o, const struct sibling **out,
                  uint32_t *count);
 bool object_is_deleted(const struct object *o); /* siblings, and all of them tombstones */
+/* What it is at that time (ms, of the hybrid clock): a sibling whose time has come is a tombstone, under
+ * its own dot and without a value. Only for showing and judging: what is stored, sent, compared and
+ * repaired is the object itself. 0: nothing has expired. */
+bool object_as_of(struct arena *a, const struct object *o, uint64_t now_ms, struct object *out);
 
 /* SipHash-128 under the cluster secret of the full key and the siblings' dots, tombstone flags and
  * expiries, in order. Equal siblings, equal digest; what was seen besides is not in it. */

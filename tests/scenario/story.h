@@ -105,6 +105,8 @@ struct story {
 	struct trace_step step[STORY_STEPS]; /* all that was told of traces, and by whom */
 	int step_node[STORY_STEPS], steps;
 	uint32_t siblings_max, coord_slots, replicas;
+	uint64_t ttl_s;            /* of the next put */
+	bool if_none;              /* the next put is done only if nothing is there */
 	uint32_t read_all_one_in;  /* 0: 1, every read asks all */
 	uint32_t read_whole_bytes; /* 0: READ_WHOLE_BYTES */
 	const char *join; /* letters of the nodes to form with; NULL: they are formed already */

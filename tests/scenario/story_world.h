@@ -544,6 +544,10 @@ static inline int client_ask(struct story *s, int node, enum request_op op, cons
 	s->trace_next = 0;
 	s->conditions_next = (struct conditions){0};
 	if (value != NULL) r->value = bytes_of_string(value);
+	r->ttl_s = s->ttl_s;
+	if (s->if_none) r->conditions.what = IF_NONE_MATCH_ANY;
+	s->ttl_s = 0;
+	s->if_none = false;
 	struct bytes context = BYTES_EMPTY;
 	if (shown != NOTHING)
 		context = bytes_of(s->answer[shown].context, s->answer[shown].context_len);

@@ -42,6 +42,30 @@ static bool deleted_before(const struct history *h, uint32_t write, uint64_t unt
 	return false;
 }
 
+/* When a value dies is minted, and judged, by clocks that agree with most others; but most of them may be
+ * half a minute off, and each follows others by ten seconds, and five more over a crash. */
+#define CLOCKS_APART_US SECONDS(60)
+
+static bool may_have_expired(const struct hist_write *w, uint64_t at_us)
+{
+	return w->ttl_us > 0 && at_us + CLOCKS_APART_US >= w->began_us + w->ttl_us;
+}
+
+/* It has expired, or what covered it has. */
+static bool expired_before(const struct history *h, uint32_t write, uint64_t until_us)
+{
+	const struct hist_write *v = &h->writes[write];
+	if (may_have_expired(v, until_us)) return true;
+	for (uint32_t i = v->place + 1; i < h->by_key_count[v->key]; i++) {
+		uint32_t id = h->by_key[v->key][i];
+		const struct hist_write *w = &h->writes[id];
+		if (w->outcome != HIST_NONE && may_have_expired(w, until_us) &&
+		    history_is_before(h, write, id))
+			return true;
+	}
+	return false;
+}
+
 /* Does this view show `write`, or something that covered it? */
 static bool accounts_for(const struct history *h, uint32_t shown, uint32_t write, uint64_t until_us)
 {
@@ -51,7 +75,7 @@ static bool accounts_for(const struct history *h, uint32_t shown, uint32_t write
 		if (seen == HIST_NOBODY) continue;
 		if (seen == write || history_is_before(h, write, seen)) return true;
 	}
-	return deleted_before(h, write, until_us);
+	return deleted_before(h, write, until_us) || expired_before(h, write, until_us);
 }
 
 static bool shows(const struct history *h, uint32_t shown, uint32_t write)
@@ -150,7 +174,27 @@ static bool was_gone(const struct history *h, uint32_t write)
 	return false;
 }
 
-static bool resurrection_in(const struct history *h, uint32_t shown, bool again,
+/* Shown long after its time, in a final view: all clocks are right by then. */
+static bool is_overdue(const struct history *h, uint32_t write, uint64_t at_us)
+{
+	const struct hist_write *w = &h->writes[write];
+	if (w->ttl_us == 0 || w->ended_us == UINT64_MAX) return false;
+	return at_us > w->ended_us + w->ttl_us + CLOCKS_APART_US;
+}
+
+static bool expiry_in(const struct history *h, const struct hist_read *r, struct check_failure *out)
+{
+	const struct hist_shown *s = &h->shown[r->shown];
+	for (uint32_t i = 0; i < s->count; i++) {
+		uint32_t seen = h->refs[s->first + i].write;
+		if (seen != HIST_NOBODY && is_overdue(h, seen, r->began_us))
+			return fail(out, "P3", s->key, seen, "it was to live for %.0f s and is shown at %.6f s",
+			            seconds(h->writes[seen].ttl_us), seconds(r->began_us));
+	}
+	return true;
+}
+
+static bool resurrection_in(const struct history *h, uint32_t shown, uint64_t at_us, bool again,
                             struct check_failure *out)
 {
 	const struct hist_shown *s = &h->shown[shown];
@@ -162,7 +206,8 @@ static bool resurrection_in(const struct history *h, uint32_t shown, bool again,
 			return fail(out, "P3", s->key, seen,
 			            "there at the end, though write %u, acknowledged at %.6f s, covered it", by,
 			            seconds(h->writes[by].ended_us));
-		if (again && was_gone(h, seen))
+		/* A store keeps what has expired, as it is. */
+		if (again && was_gone(h, seen) && !may_have_expired(&h->writes[seen], at_us))
 			return fail(out, "P3", s->key, seen, "gone in one read of all replicas, then back");
 	}
 	return true;
@@ -173,10 +218,13 @@ bool check_no_resurrection(const struct history *h, struct check_failure *out)
 	for (uint32_t i = 0; i < h->read_count; i++) {
 		const struct hist_read *r = &h->reads[i];
 		if (r->view == HIST_READ) continue;
-		if (!resurrection_in(h, r->shown, r->view == HIST_FINAL_AGAIN, out)) return false;
+		if (!expiry_in(h, r, out)) return false;
+		if (!resurrection_in(h, r->shown, r->ended_us, r->view == HIST_FINAL_AGAIN, out))
+			return false;
 	}
 	for (uint32_t i = 0; i < h->stored_count; i++)
-		if (!h->stored[i].before_reads && !resurrection_in(h, h->stored[i].shown, true, out))
+		if (!h->stored[i].before_reads &&
+		    !resurrection_in(h, h->stored[i].shown, h->stored[i].at_us, true, out))
 			return false;
 	return true;
 }

@@ -29,15 +29,16 @@ static void print_figures(const struct sim_options *o, const struct run_result *
 {
 	double virtual_s = (double)r->virtual_us / 1e6, cpu_s = (double)r->cpu_us / 1e6;
 	printf("sim: virtual=%.1fs cpu=%.2fs ratio=%.0f steps=%llu ops=%llu reads=%llu sessions=%llu "
-	       "not_seen=%llu writes=%llu conditional=%llu refused=%llu "
+	       "not_seen=%llu writes=%llu conditional=%llu refused=%llu ttl=%llu "
 	       "acked=%llu unknown=%llu none=%llu siblings_max=%u hash=%016llx faults:",
 	       virtual_s, cpu_s, cpu_s > 0 ? virtual_s / cpu_s : 0, (unsigned long long)r->steps,
 	       (unsigned long long)r->figures.ops, (unsigned long long)r->figures.reads,
 	       (unsigned long long)r->figures.session_reads, (unsigned long long)r->figures.not_seen,
 	       (unsigned long long)r->figures.writes, (unsigned long long)r->figures.conditional,
-	       (unsigned long long)r->figures.refused, (unsigned long long)r->figures.acked,
-	       (unsigned long long)r->figures.unknown, (unsigned long long)r->figures.none,
-	       r->figures.siblings_max, (unsigned long long)r->hash);
+	       (unsigned long long)r->figures.refused, (unsigned long long)r->figures.brief,
+	       (unsigned long long)r->figures.acked, (unsigned long long)r->figures.unknown,
+	       (unsigned long long)r->figures.none, r->figures.siblings_max,
+	       (unsigned long long)r->hash);
 	print_faults(o, r);
 	putchar('\n');
 }
@@ -110,6 +111,7 @@ static bool tally_add(void *context, const struct run_result *r)
 	sum->figures.not_seen += r->figures.not_seen;
 	sum->figures.conditional += r->figures.conditional;
 	sum->figures.refused += r->figures.refused;
+	sum->figures.brief += r->figures.brief;
 	sum->figures.writes += r->figures.writes;
 	sum->figures.acked += r->figures.acked;
 	sum->figures.unknown += r->figures.unknown;

@@ -13,8 +13,8 @@ enum key_kind {
 };
 
 struct workload_figures {
-	uint64_t ops, reads, session_reads, not_seen, writes, conditional, refused, acked, unknown,
-		none, failed_calm;
+	uint64_t ops, reads, session_reads, not_seen, writes, conditional, refused, brief, acked,
+		unknown, none, failed_calm;
 	uint32_t siblings_max;
 };
 

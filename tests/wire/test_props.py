@@ -252,6 +252,11 @@ def test_a_ttl_is_stored_and_shown(port):
     assert 490 <= int(get(port, "ttl", "of-the-bucket").header("X-Dunlin-TTL")) <= 500
     same(put(port, "ttl", "own2", b"v", {"X-Dunlin-TTL": "2000"}).status, 204)
     assert int(get(port, "ttl", "own2").header("X-Dunlin-TTL")) > 1900
+    put(port, "ttl", "brief", b"v", {"X-Dunlin-TTL": "1"})
+    assert lib.wait_for(lambda: get(port, "ttl", "brief").status == 404), "it lives on"
+    same(get(port, "ttl", "brief").header("X-Riak-Deleted"), "true")
+    same(sorted(json.loads(http(port, "GET", "/buckets/ttl/keys?keys=true").body)["keys"]),
+         ["of-the-bucket", "own", "own2"])
     put(port, "no-ttl", "k")
     same(get(port, "no-ttl", "k").header("X-Dunlin-TTL"), None)
     for bad in ("0", "-1", "1.5", "soon", "99999999999999", ""):
