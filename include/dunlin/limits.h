@@ -267,8 +267,9 @@
 #define HTTP_LIST_ENCODED_BYTES MIB(4)
 /* A listing goes on when no more than this waits to be written. */
 #define HTTP_LIST_OUT_BYTES KIB(64)
-/* Bytes of answers that wait for a slow reader before its connection is no longer read from. */
-#define HTTP_OUT_BYTES_MAX MIB(64)
+/* Bytes of answers that wait for a slow reader before its connection is no longer read from; the last
+ * answer may be past it. All connections together hold at most `pool_bytes`. */
+#define HTTP_OUT_BYTES_MAX MIB(4)
 
 /* ---- store ------------------------------------------------------------------------------- */
 
