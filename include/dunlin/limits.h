@@ -76,6 +76,8 @@
 #define PROPS_BUCKETS_MAX 4096
 /* Bucket types that the configuration may declare. */
 #define BUCKET_TYPES_MAX 64
+/* A document that changes properties; larger is 413. It is parsed at once, while others wait. */
+#define PROPS_DOCUMENT_BYTES_MAX KIB(64)
 /* Entries of the property map in one message, and its bytes. */
 #define PROPS_PAGE_ENTRIES_MAX 16
 #define PROPS_PAGE_BYTES_MAX KIB(48)

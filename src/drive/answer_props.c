@@ -165,6 +165,8 @@ static bool is_json(const struct client *c)
 	return http_text_same(http_accept_media(type), BYTES("application/json"));
 }
 
+static_assert(PROPS_DOCUMENT_BYTES_MAX == KIB(64), "as the refusal says");
+
 static void change(struct client *c, const struct http_target *t, struct bytes body)
 {
 	struct props_document changes = {0};
@@ -173,6 +175,8 @@ static void change(struct client *c, const struct http_target *t, struct bytes b
 	bool reset = c->all->request.method == HTTP_DELETE;
 	if (!reset && !is_json(c)) {
 		answer_line(c, 415, "expected Content-Type: application/json\n");
+	} else if (body.len > PROPS_DOCUMENT_BYTES_MAX) {
+		answer_line(c, 413, "a document of properties has at most 64 KiB\n");
 	} else if (!node_is_ready(c->all->loop->node)) {
 		answer_not_ready(c);
 	} else if (!reset && !read_document(c, body, &changes)) {
