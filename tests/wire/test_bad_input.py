@@ -94,7 +94,8 @@ RAW = [
     ("a control byte in the target", get("/pi\x01ng"), 400, "the target holds a byte that must be percent-encoded"),
     ("a DEL in the target", get("/pi\x7fng"), 400, "the target holds a byte that must be percent-encoded"),
     # ---- fields
-    ("a bare LF behind a line", b"GET /ping HTTP/1.1\nHost: x\r\n\r\n", 400, "each line of the request head must end with CR LF"),
+    ("a bare LF behind a line", b"GET /ping HTTP/1.1\nHost: x\r\n\r\n", 400,
+     "each line of the request head must end with CR LF"),
     ("a bare CR in a field", get(fields="A: b\rC: d\r\n"), 400, "a field holds a control byte"),
     ("a NUL in a field", get(fields="A: \0\r\n"), 400, "a field holds a control byte"),
     ("a folded field", get(fields="A: b\r\n c\r\n"), 400, "a field must not be folded"),
@@ -136,8 +137,10 @@ RAW = [
      "Content-Length and Transfer-Encoding exclude each other"),
     ("chunks and a length", put("Transfer-Encoding: chunked\r\nContent-Length: 200\r\n", b"0\r\n\r\n" + HIDDEN), 400,
      "Content-Length and Transfer-Encoding exclude each other"),
-    ("two lengths", put("Content-Length: 0\r\nContent-Length: %d\r\n" % len(HIDDEN), HIDDEN), 400, "Content-Length must be sent once"),
-    ("two equal lengths", put("Content-Length: 0\r\ncontent-length: 0\r\n", HIDDEN), 400, "Content-Length must be sent once"),
+    ("two lengths", put("Content-Length: 0\r\nContent-Length: %d\r\n" % len(HIDDEN), HIDDEN), 400,
+     "Content-Length must be sent once"),
+    ("two equal lengths", put("Content-Length: 0\r\ncontent-length: 0\r\n", HIDDEN), 400,
+     "Content-Length must be sent once"),
     ("a list of lengths", put("Content-Length: 0, 0\r\n", HIDDEN), 400, LENGTH),
     ("a coding twice", put("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", b"0\r\n\r\n" + HIDDEN), 400,
      "Transfer-Encoding must be sent once"),
@@ -167,44 +170,66 @@ def requests():
     rows = [
         # ---- names
         ("a key of 4097 bytes", "PUT", "/buckets/bad/keys/" + "k" * 4097, TEXT, b"v", 400, "a key has at most 4096 bytes"),
-        ("an escaped key of 4097 bytes", "GET", "/buckets/bad/keys/" + "%00" * 4097, {}, None, 400, "a key has at most 4096 bytes"),
-        ("a bucket of 1025 bytes", "PUT", "/riak/%s/k" % ("b" * 1025), TEXT, b"v", 400, "a bucket name has at most 1024 bytes"),
-        ("a type of 256 bytes", "PUT", "/types/%s/buckets/b/keys/k" % ("t" * 256), TEXT, b"v", 400, "a bucket type has at most 255 bytes"),
-        ("a bucket of 1025 bytes, listed", "GET", "/buckets/%s/keys?keys=true" % ("b" * 1025), {}, None, 400, "the bucket or its type is too long"),
-        ("a bucket of 1025 bytes, its properties", "PUT", "/buckets/%s/props" % ("b" * 1025), JSON, b'{"props":{}}', 400, "the bucket or its type is too long"),
-        ("a type of 256 bytes, its properties", "GET", "/types/%s/props" % ("t" * 256), {}, None, 400, "the bucket or its type is too long"),
-        ("a key of 4097 bytes, its places", "GET", "/buckets/b/keys/%s/preflist" % ("k" * 4097), {}, None, 400, "a name is too long"),
+        ("an escaped key of 4097 bytes", "GET", "/buckets/bad/keys/" + "%00" * 4097, {}, None, 400,
+         "a key has at most 4096 bytes"),
+        ("a bucket of 1025 bytes", "PUT", "/riak/%s/k" % ("b" * 1025), TEXT, b"v", 400,
+         "a bucket name has at most 1024 bytes"),
+        ("a type of 256 bytes", "PUT", "/types/%s/buckets/b/keys/k" % ("t" * 256), TEXT, b"v", 400,
+         "a bucket type has at most 255 bytes"),
+        ("a bucket of 1025 bytes, listed", "GET", "/buckets/%s/keys?keys=true" % ("b" * 1025), {}, None, 400,
+         "the bucket or its type is too long"),
+        ("a bucket of 1025 bytes, its properties", "PUT", "/buckets/%s/props" % ("b" * 1025), JSON, b'{"props":{}}', 400,
+         "the bucket or its type is too long"),
+        ("a type of 256 bytes, its properties", "GET", "/types/%s/props" % ("t" * 256), {}, None, 400,
+         "the bucket or its type is too long"),
+        ("a key of 4097 bytes, its places", "GET", "/buckets/b/keys/%s/preflist" % ("k" * 4097), {}, None, 400,
+         "a name is too long"),
         ("a path of nine pieces", "GET", "/a/b/c/d/e/f/g/h/i", {}, None, 404, "not found"),
-        ("too many parameters", "GET", KEY + "?" + "&".join("a%d=b" % i for i in range(65)), {}, None, 400, "the query has too many parameters"),
+        ("too many parameters", "GET", KEY + "?" + "&".join("a%d=b" % i for i in range(65)), {}, None, 400,
+         "the query has too many parameters"),
         ("an unknown type", "PUT", "/types/no%0D%0Asuch/buckets/b/keys/k", TEXT, b"v", 404, "Unknown bucket type: no??such"),
         # ---- the value and its fields
-        ("a body of another MD5", "PUT", KEY, dict(TEXT, **{"Content-MD5": "1B2M2Y8AsgTpgAmY7PhCfg=="}), b"v", 400, "Content-MD5 is not the MD5 of the body in base64"),
+        ("a body of another MD5", "PUT", KEY, dict(TEXT, **{"Content-MD5": "1B2M2Y8AsgTpgAmY7PhCfg=="}), b"v", 400,
+         "Content-MD5 is not the MD5 of the body in base64"),
         ("no type", "POST", "/buckets/bad/keys", {}, b"v", 400, "Missing Content-Type request header"),
-        ("a document of properties above 64 KiB", "PUT", "/buckets/bad/props", JSON, b'{"props":{' + b" " * 65536 + b"}}", 413, "a document of properties has at most 64 KiB"),
+        ("a document of properties above 64 KiB", "PUT", "/buckets/bad/props", JSON, b'{"props":{' + b" " * 65536 + b"}}",
+         413, "a document of properties has at most 64 KiB"),
         # ---- conditions
         ("65 ETags", "PUT", KEY, dict(TEXT, **{"If-Match": many_tags(65)}), b"v", 400, "a condition names at most 64 ETags"),
-        ("65 ETags on two lines", "GET", KEY, {"If-None-Match": [many_tags(40), many_tags(25)]}, None, 400, "a condition names at most 64 ETags"),
-        ("X-Riak-If-Not-Modified that is empty", "PUT", KEY, dict(TEXT, **{"X-Riak-If-Not-Modified": ""}), b"v", 400, "X-Riak-If-Not-Modified must be one context in base64"),
-        ("X-Riak-If-Not-Modified twice", "PUT", KEY, dict(TEXT, **{"X-Riak-If-Not-Modified": ["AAAA", "AAAA"]}), b"v", 400, "X-Riak-If-Not-Modified must be one context in base64"),
-        ("X-Riak-If-Not-Modified of nobody", "PUT", KEY, dict(TEXT, **{"X-Riak-If-Not-Modified": "AAAA"}), b"v", 400, NOT_OURS),
+        ("65 ETags on two lines", "GET", KEY, {"If-None-Match": [many_tags(40), many_tags(25)]}, None, 400,
+         "a condition names at most 64 ETags"),
+        ("X-Riak-If-Not-Modified that is empty", "PUT", KEY, dict(TEXT, **{"X-Riak-If-Not-Modified": ""}), b"v", 400,
+         "X-Riak-If-Not-Modified must be one context in base64"),
+        ("X-Riak-If-Not-Modified twice", "PUT", KEY, dict(TEXT, **{"X-Riak-If-Not-Modified": ["AAAA", "AAAA"]}), b"v", 400,
+         "X-Riak-If-Not-Modified must be one context in base64"),
+        ("X-Riak-If-Not-Modified of nobody", "PUT", KEY, dict(TEXT, **{"X-Riak-If-Not-Modified": "AAAA"}), b"v", 400,
+         NOT_OURS),
         # ---- paths that lead nowhere, methods not offered
         ("a path of nothing", "GET", "/buckets/b/nothing", {}, None, 404, "not found"),
         ("an unknown method", "BREW", KEY, {}, None, 501, "the method BREW is not known here"),
-        ("an unknown method of 4000 letters", "A" * 4000, KEY, {}, None, 501, "the method %s is not known here" % ("A" * 32)),
+        ("an unknown method of 4000 letters", "A" * 4000, KEY, {}, None, 501,
+         "the method %s is not known here" % ("A" * 32)),
         ("TRACE", "TRACE", KEY, {}, None, 405, "an object takes GET, HEAD, PUT, POST and DELETE"),
         ("CONNECT", "CONNECT", "localhost:22", {}, None, 404, "not found"),
         ("DELETE of /metrics", "DELETE", "/metrics", {}, None, 405, "method not allowed here"),
         ("/admin of nothing", "GET", "/admin/nothing", {}, None, 404, '{"error":"no such resource"}'),
-        ("/admin/ring without a key", "GET", "/admin/ring?bucket=b", {}, None, 400, '{"error":"expected ?bucket=B&key=K, and type=T unless it is `default`"}'),
-        ("/admin/ring with a bucket of 1025 bytes", "GET", "/admin/ring?key=k&bucket=" + "b" * 1025, {}, None, 400, '{"error":"expected ?bucket=B&key=K, and type=T unless it is `default`"}'),
-        ("/admin/trace of what is no id", "GET", "/admin/trace/xyz", {}, None, 400, '{"error":"expected /admin/trace/ID with the 16 hex digits of X-Dunlin-Trace"}'),
+        ("/admin/ring without a key", "GET", "/admin/ring?bucket=b", {}, None, 400,
+         '{"error":"expected ?bucket=B&key=K, and type=T unless it is `default`"}'),
+        ("/admin/ring with a bucket of 1025 bytes", "GET", "/admin/ring?key=k&bucket=" + "b" * 1025, {}, None, 400,
+         '{"error":"expected ?bucket=B&key=K, and type=T unless it is `default`"}'),
+        ("/admin/trace of what is no id", "GET", "/admin/trace/xyz", {}, None, 400,
+         '{"error":"expected /admin/trace/ID with the 16 hex digits of X-Dunlin-Trace"}'),
         # ---- listing
         ("a continuation that is no base64", "GET", "/buckets/bad/keys?keys=true&continuation=%21", {}, None, 400, PAGE),
-        ("a continuation of 8000 letters", "GET", "/buckets/bad/keys?keys=stream&continuation=" + "A" * 8000, {}, None, 400, PAGE),
+        ("a continuation of 8000 letters", "GET", "/buckets/bad/keys?keys=stream&continuation=" + "A" * 8000, {}, None, 400,
+         PAGE),
         ("a continuation of nobody", "GET", "/buckets/bad/keys?keys=true&continuation=AAAA", {}, None, 400, PAGE),
-        ("a continuation of buckets longer than any name", "GET", "/buckets?buckets=true&continuation=" + "A" * 8000, {}, None, 400, PAGE),
-        ("max_results of buckets past their limit", "GET", "/buckets?buckets=true&max_results=10001", {}, None, 400, "max_results must be a number from 1 to 10000"),
-        ("keys of an unknown type", "GET", "/types/nosuch/buckets/b/keys?keys=true", {}, None, 404, "Unknown bucket type: nosuch"),
+        ("a continuation of buckets longer than any name", "GET", "/buckets?buckets=true&continuation=" + "A" * 8000, {},
+         None, 400, PAGE),
+        ("max_results of buckets past their limit", "GET", "/buckets?buckets=true&max_results=10001", {}, None, 400,
+         "max_results must be a number from 1 to 10000"),
+        ("keys of an unknown type", "GET", "/types/nosuch/buckets/b/keys?keys=true", {}, None, 404,
+         "Unknown bucket type: nosuch"),
     ]
     for where, path in (("a key", "/buckets/bad/keys/%s"), ("a bucket", "/riak/%s/k"), ("a type", "/types/%s/props"),
                         ("a query's name", "/ping?%s=1"), ("a query's value", "/ping?a=%s")):
@@ -215,24 +240,30 @@ def requests():
         for path in (KEY, "/buckets/bad/keys?keys=true", "/buckets?buckets=stream"):
             path += ("&" if "?" in path else "?") + "timeout=" + value
             rows.append(("timeout %r of %s" % (value, path), "GET", path, {}, None, 400, 'Bad timeout value "%s"' % shown))
-    rows.append(("a timeout of two lines, listed", "GET", "/buckets/bad/keys?keys=true&timeout=a%0D%0Ab", {}, None, 400, 'Bad timeout value "a??b"'))
-    rows.append(("a timeout above an hour, listed", "GET", "/buckets/bad/keys?keys=true&timeout=3600001", {}, None, 400, 'Bad timeout value "3600001"'))
+    rows.append(("a timeout of two lines, listed", "GET", "/buckets/bad/keys?keys=true&timeout=a%0D%0Ab", {}, None, 400,
+                 'Bad timeout value "a??b"'))
+    rows.append(("a timeout above an hour, listed", "GET", "/buckets/bad/keys?keys=true&timeout=3600001", {}, None, 400,
+                 'Bad timeout value "3600001"'))
     for value in ("", "x", "0", "-1", "1.5", "1000001", "99999999999999999999"):
-        rows.append(("max_results %r" % value, "GET", "/buckets/bad/keys?keys=true&max_results=" + value, {}, None, 400, "max_results must be a number from 1 to 1000000"))
+        rows.append(("max_results %r" % value, "GET", "/buckets/bad/keys?keys=true&max_results=" + value, {}, None, 400,
+                     "max_results must be a number from 1 to 1000000"))
     for name in ("r", "w", "pr", "pw", "dw", "rw", "node_confirms"):
         least = 1 if name in ("r", "w", "rw") else 0
         for value in ("", "x", "1.5", "%2B1", "--1", "ALL", "Quorum", "one%20", "0x1"):
-            rows.append(("%s=%s" % (name, value), "PUT", "%s?%s=%s" % (KEY, name, value), TEXT, b"v", 400, "%s query parameter must be an "
+            rows.append(("%s=%s" % (name, value), "PUT", "%s?%s=%s" % (KEY, name, value), TEXT, b"v", 400,
+                         "%s query parameter must be an "
                          "integer or one of the following words: 'one', 'quorum' or 'all'" % name))
         for value in ["-1", "-99999"] + ["0"] * least:
-            rows.append(("%s=%s" % (name, value), "GET", "%s?%s=%s" % (KEY, name, value), {}, None, 400, "%s query parameter must be at least %d" % (name, least)))
+            rows.append(("%s=%s" % (name, value), "GET", "%s?%s=%s" % (KEY, name, value), {}, None, 400,
+                         "%s query parameter must be at least %d" % (name, least)))
         for value in ("4", "99999999999999999999"):
             method, body = ("DELETE", None) if name == "rw" else ("PUT", b"v")
             rows.append(("%s=%s" % (name, value), method, "%s?%s=%s" % (KEY, name, value), TEXT, body, 400, ABOVE_N))
     for name, values, line in (
             ("basic_quorum", ("", "1", "yes", "tru"), "basic_quorum query parameter must be true or false"),
             ("notfound_ok", ("", "0", "no"), "notfound_ok query parameter must be true or false"),
-            ("sync_on_write", ("", "sync", "ONE", "1"), "sync_on_write query parameter must be default, backend, one or all"),
+            ("sync_on_write", ("", "sync", "ONE", "1"),
+             "sync_on_write query parameter must be default, backend, one or all"),
             ("trace", ("", "2", "yes"), "trace query parameter must be 1 or 0"),
             ("consistency", ("", "ONE", "two", "default"), "consistency must be one, quorum, all or primary")):
         for value in values:
@@ -242,32 +273,46 @@ def requests():
     for field, method in (("X-Riak-Vclock", "PUT"), ("X-Riak-Vclock", "DELETE"), ("X-Dunlin-At-Least", "GET")):
         base = dict(TEXT) if method == "PUT" else {}
         body = b"v" if method == "PUT" else None
-        for value, line in (("!", "%s must be a context in base64"), ("AAA", "%s must be a context in base64"), ("AA-_", "%s must be a context in base64"),
-                            ("AAAA AAAA", "%s must be a context in base64"), ("AAAA", NOT_OURS), ("A" * 64, NOT_OURS), ("A" * 10920, NOT_OURS),
-                            ("A" * 12000, "%s is longer than any context given out"), (["AAAA", "AAAA"], "%s must be sent once")):
-            rows.append(("%s %.20s on %s" % (field, value, method), method, KEY, dict(base, **{field: value}), body, 400, line.replace("%s", field)))
+        for value, line in (("!", "%s must be a context in base64"), ("AAA", "%s must be a context in base64"),
+                            ("AA-_", "%s must be a context in base64"),
+                            ("AAAA AAAA", "%s must be a context in base64"), ("AAAA", NOT_OURS), ("A" * 64, NOT_OURS),
+                            ("A" * 10920, NOT_OURS),
+                            ("A" * 12000, "%s is longer than any context given out"),
+                            (["AAAA", "AAAA"], "%s must be sent once")):
+            rows.append(("%s %.20s on %s" % (field, value, method), method, KEY, dict(base, **{field: value}), body, 400,
+                         line.replace("%s", field)))
     for value in ("", "0", "-1", "1.5", "soon", "3155760001", "99999999999999999999", " 1 1", "1s", ["1", "1"]):
-        rows.append(("X-Dunlin-TTL %r" % value, "PUT", KEY, dict(TEXT, **{"X-Dunlin-TTL": value}), b"v", 400, "X-Dunlin-TTL must be a number of seconds from 1 to 3155760000"))
-    for value in ("x", "<>", "<x>; riaktag=\"t\"", "</riak/b/k>", "</riak/b/k>; riaktag=t", "</riak/b/k>; rel=\"up\"", "</riak/other>; rel=\"up\"",
-                  "</riak/b/k; riaktag=\"t\"", "</riak//k>; riaktag=\"t\"", "</buckets/b/k>; riaktag=\"t\"", "</riak/b/%zz>; riaktag=\"t\"",
-                  "</riak/b/k>; riaktag=\"%4\"", "</riak/b/k>; riaktag=\"t\", x", "</riak/b/k>; riaktag=\"", "</types/t/buckets/b/keys/k>; riaktag=\"t\""):
+        rows.append(("X-Dunlin-TTL %r" % value, "PUT", KEY, dict(TEXT, **{"X-Dunlin-TTL": value}), b"v", 400,
+                     "X-Dunlin-TTL must be a number of seconds from 1 to 3155760000"))
+    for value in ("x", "<>", "<x>; riaktag=\"t\"", "</riak/b/k>", "</riak/b/k>; riaktag=t", "</riak/b/k>; rel=\"up\"",
+                  "</riak/other>; rel=\"up\"",
+                  "</riak/b/k; riaktag=\"t\"", "</riak//k>; riaktag=\"t\"", "</buckets/b/k>; riaktag=\"t\"",
+                  "</riak/b/%zz>; riaktag=\"t\"",
+                  "</riak/b/k>; riaktag=\"%4\"", "</riak/b/k>; riaktag=\"t\", x", "</riak/b/k>; riaktag=\"",
+                  "</types/t/buckets/b/keys/k>; riaktag=\"t\""):
         rows.append(("the Link " + value, "PUT", KEY, dict(TEXT, Link=value), b"v", 400, LINK))
     for value in ("plain", "a/b/c", "/b", "a/", "/", "; a/b", "a b", "text"):
         rows.append(("the type %r" % value, "PUT", KEY, {"Content-Type": value}, b"v", 415, MEDIA))
-    for body in (b"", b"{", b"[]", b"null", b"1", b'"props"', b'{"props":[]}', b'{"props":null}', b'{"n_val":3}', b"\xff", b'{"props":{"r":1}', b'{"props":{"r":1,}}',
-                 b'{"props":{"r":1,"r":1}}', b'{"props":{}}x', b'{"props":{}}{"props":{}}', b"[" * 60000, b'{"props":' * 5000, b'{"props":{"r":"\\ud800"}}',
-                 b'{"props":{"r":"\xff"}}', b'{"props":{"ttl":1e999}}', b'{"props":{"ttl":99999999999999999999}}', b'{"props":{"a\\u0000":1}}', b"{'props':{}}"):
+    for body in (b"", b"{", b"[]", b"null", b"1", b'"props"', b'{"props":[]}', b'{"props":null}', b'{"n_val":3}', b"\xff",
+                 b'{"props":{"r":1}', b'{"props":{"r":1,}}',
+                 b'{"props":{"r":1,"r":1}}', b'{"props":{}}x', b'{"props":{}}{"props":{}}', b"[" * 60000,
+                 b'{"props":' * 5000, b'{"props":{"r":"\\ud800"}}',
+                 b'{"props":{"r":"\xff"}}', b'{"props":{"ttl":1e999}}', b'{"props":{"ttl":99999999999999999999}}',
+                 b'{"props":{"a\\u0000":1}}', b"{'props':{}}"):
         rows.append(("the document %.30r" % body, "PUT", "/buckets/bad/props", JSON, body, 400, DOCUMENT))
     for type in ("text/plain", "application/jsonx", "json", "application/json/x", ""):
-        rows.append(("properties as %r" % type, "PUT", "/buckets/bad/props", {"Content-Type": type}, b'{"props":{}}', 415, "expected Content-Type: application/json"))
+        rows.append(("properties as %r" % type, "PUT", "/buckets/bad/props", {"Content-Type": type}, b'{"props":{}}', 415,
+                     "expected Content-Type: application/json"))
     return rows
 
 
 # Values that do not fit a property of a kind, and what each is called then.
 WRONG = {
     "BOOL": [(v, "not_boolean") for v in (0, 1, -1, 1.5, None, "yes", "TRUE", "", "1", [], {}, [True])],
-    "QUORUM": [(v, "not_valid_quorum") for v in (-1, 32768, 1 << 40, 1.0, None, True, "ALL", "default", "2", "", "qu\u00f6rum", [], {}, [1])],
-    "NUMBER": [(v, "not_integer") for v in (-1, -(1 << 62), 1.0, None, True, "1", "", [], {}, [1])] + [((1 << 63) - 1, "too_large")],
+    "QUORUM": [(v, "not_valid_quorum") for v in (-1, 32768, 1 << 40, 1.0, None, True, "ALL", "default", "2", "",
+                                                 "qu\u00f6rum", [], {}, [1])],
+    "NUMBER": [(v, "not_integer") for v in (-1, -(1 << 62), 1.0, None, True, "1", "", [], {}, [1])] + [((1 << 63) - 1,
+                                                                                                        "too_large")],
     "SYNC": [(v, "not_valid_sync_param") for v in (0, 1, None, True, "ALL", "never", "", [], {}, ["all"])],
 }
 
@@ -316,8 +361,10 @@ def check_request(port, method, path, headers, body, status, line):
 def check_property(port, name, kind, least):
     wrong = WRONG[kind] + ([(0, {"NUMBER": "not_integer", "QUORUM": "not_valid_quorum"}[kind])] if least else [])
     for value, code in wrong:
-        r = http(port, "PUT", "/buckets/bad/props", JSON, json.dumps({"props": {name: value, "pr": 3}} if name != "pr" else {"props": {name: value}}).encode())
-        same((r.status, r.header("Content-Type"), json.loads(r.body)), (400, "application/json", {name: code}), "%s = %r" % (name, value))
+        r = http(port, "PUT", "/buckets/bad/props", JSON,
+                 json.dumps({"props": {name: value, "pr": 3}} if name != "pr" else {"props": {name: value}}).encode())
+        same((r.status, r.header("Content-Type"), json.loads(r.body)), (400, "application/json", {name: code}),
+             "%s = %r" % (name, value))
     same(json.loads(http(port, "GET", "/buckets/bad/props").body)["props"]["pr"], 0)
 
 
@@ -358,7 +405,8 @@ def test_a_damaged_context_is_400_wherever_it_is_damaged(port):
         for damaged in (whole[:i] + bytes([whole[i] ^ 1]) + whole[i + 1:], whole[:i], whole + whole[:i + 1]):
             if not damaged:
                 continue  # an empty one is none
-            r = http(port, "PUT", "/buckets/contexts/keys/k", dict(TEXT, **{"X-Riak-Vclock": base64.b64encode(damaged).decode()}), b"w")
+            r = http(port, "PUT", "/buckets/contexts/keys/k",
+                     dict(TEXT, **{"X-Riak-Vclock": base64.b64encode(damaged).decode()}), b"w")
             same((r.status, r.body, r.header("X-Dunlin-Outcome")), (400, NOT_OURS.encode() + b"\n", "none"), "byte %d" % i)
     same(http(port, "GET", "/buckets/contexts/keys/k").body, b"v")
 
@@ -374,8 +422,10 @@ def test_an_ETag_that_is_none_matches_nothing(port):
 
 def test_a_date_that_is_none_is_passed_over(port):
     same(http(port, "PUT", "/buckets/dates/keys/k", TEXT, b"v").status, 204)
-    for date in ("", "now", "0", "Sun, 99 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 24:49:37 GMT", "Sun, 06 Nov 1994 08:60:37 GMT", "Sun, 06 Xyz 1994 08:49:37 GMT",
-                 "Sun, 06 Nov 1894 08:49:37 GMT", "Sun, 00 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 99999 08:49:37 GMT", "1994-11-06T08:49:37Z", "9" * 8000,
+    for date in ("", "now", "0", "Sun, 99 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 24:49:37 GMT",
+                 "Sun, 06 Nov 1994 08:60:37 GMT", "Sun, 06 Xyz 1994 08:49:37 GMT",
+                 "Sun, 06 Nov 1894 08:49:37 GMT", "Sun, 00 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 99999 08:49:37 GMT",
+                 "1994-11-06T08:49:37Z", "9" * 8000,
                  "Sun, 06 Nov 1994", "Nov" * 13, "Sun, -6 Nov 1994 08:49:37 GMTxxxxxxxxxxxxxxxxx"):
         for field in ("If-Modified-Since", "If-Unmodified-Since"):
             r = http(port, "GET", "/buckets/dates/keys/k", {field: date})

@@ -61,7 +61,8 @@ def test_curl_revalidates_what_it_has(url):
 
 def test_curl_reads_siblings_and_listings(url):
     for v in (b"one", b"two"):
-        if run("curl", "-sS", "-X", "PUT", "-H", "Content-Type: text/plain", "-d", v.decode(), url + "/buckets/curl2/keys/s") is None:
+        if run("curl", "-sS", "-X", "PUT", "-H", "Content-Type: text/plain", "-d", v.decode(),
+               url + "/buckets/curl2/keys/s") is None:
             return
     same(run("curl", "-sS", url + "/buckets/curl2/keys/s").split(b"\n")[0], b"Siblings:")
     out = run("curl", "-sS", "-H", "Accept: application/json", url + "/buckets/curl2/keys/s")
@@ -90,7 +91,8 @@ def test_wget_reads_values_and_lists(url):
 
 
 def test_wget_posts_and_keeps_what_it_is_told(url):
-    out = run("wget", "-qSO-", "--post-data=posted", "--header=Content-Type: text/plain", url + "/buckets/wget/keys/posted?returnbody=true")
+    out = run("wget", "-qSO-", "--post-data=posted", "--header=Content-Type: text/plain",
+              url + "/buckets/wget/keys/posted?returnbody=true")
     if out is None:
         return
     same(out, b"posted")
@@ -243,7 +245,8 @@ def test_a_browser_shows_the_page_of_a_node(url):
         return
     page = Page(dom.decode())
     same(page.title, "Dunlin")
-    for text in ("Dunlin", "This is node n1, version", "It is ready.", "Its cluster", "256 partitions, 3 replicas of each key, 3 members, all up.",
+    for text in ("Dunlin", "This is node n1, version", "It is ready.", "Its cluster",
+                 "256 partitions, 3 replicas of each key, 3 members, all up.",
                  "To try", "Where to go", "/admin/status: the node, its cluster, its counters, as JSON"):
         assert text in page.text, (text, page.text)
     same([r[0] for r in page.rows], ["name", "n1", "n2", "n3"])
@@ -265,7 +268,8 @@ def test_a_browser_draws_the_page(url):
     if keep:
         with open(keep, "wb") as f:
             f.write(page)
-    same((page[:8], page[12:16], int.from_bytes(page[16:20]), int.from_bytes(page[20:24])), (b"\x89PNG\r\n\x1a\n", b"IHDR", 1000, 900))
+    same((page[:8], page[12:16], int.from_bytes(page[16:20]), int.from_bytes(page[20:24])),
+         (b"\x89PNG\r\n\x1a\n", b"IHDR", 1000, 900))
     print("# the page is drawn in %d bytes, a blank one in %d" % (len(page), len(blank)))
     assert len(page) > 5 * len(blank), "it looks blank"
 

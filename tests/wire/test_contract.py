@@ -64,12 +64,14 @@ def test_fields_of_a_write_and_of_a_new_key_are_spelt_so(port):
 
 
 def test_names_of_request_fields_have_any_case(port):
-    http(port, "PUT", "/buckets/b/keys/anycase", {"cOnTeNt-TYPE": "a/b", "x-rIAK-mETA-Hue": "red", "LINK": '</riak/b/o>; riaktag="t"'},
+    http(port, "PUT", "/buckets/b/keys/anycase",
+         {"cOnTeNt-TYPE": "a/b", "x-rIAK-mETA-Hue": "red", "LINK": '</riak/b/o>; riaktag="t"'},
          b"v")
     r = get(port, "anycase")
     same((r.header("Content-Type"), r.header("X-Riak-Meta-Hue")), ("a/b", "red"))
     same(r.header("Link"), '</buckets/b/keys/o>; riaktag="t", </buckets/b>; rel="up"')
-    r = http(port, "PUT", "/buckets/b/keys/anycase", {"content-type": "a/b", "x-riak-VCLOCK": r.header("X-Riak-Vclock")}, b"w")
+    r = http(port, "PUT", "/buckets/b/keys/anycase", {"content-type": "a/b", "x-riak-VCLOCK": r.header("X-Riak-Vclock")},
+             b"w")
     same(get(port, "anycase").body, b"w")
 
 
@@ -221,7 +223,8 @@ def test_a_context_from_before_the_delete_does_not_cover_it(port):
 
 
 def test_where_the_newest_wins_a_key_is_used_again_without_context(port):
-    same(http(port, "PUT", "/buckets/newest/props", {"Content-Type": "application/json"}, b'{"props":{"allow_mult":false}}').status, 204)
+    same(http(port, "PUT", "/buckets/newest/props", {"Content-Type": "application/json"},
+              b'{"props":{"allow_mult":false}}').status, 204)
     put(port, "k", b"old", bucket="newest")
     same(http(port, "DELETE", "/buckets/newest/keys/k").status, 204)
     put(port, "k", b"new", bucket="newest")

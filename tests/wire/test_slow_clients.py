@@ -75,8 +75,10 @@ def test_who_drips_a_request_is_ended_with_408(_):
     head = b"PUT /buckets/slow/keys/k HTTP/1.1\r\nHost: x\r\nContent-Type: a/b\r\n"
     with Node("--request-timeout-ms", "600") as n:
         prepare(n.port())
-        for what, data in (("request line", b"GET /" + b"a" * 200), ("empty lines", b"\r\n" + b"GET /ping HTTP/1.1\r\n" + b"A: b\r\n" * 40),
-                           ("fields", b"GET /ping HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 40), ("body", head + b"Content-Length: 200\r\n\r\n" + b"x" * 199),
+        for what, data in (("request line", b"GET /" + b"a" * 200),
+                           ("empty lines", b"\r\n" + b"GET /ping HTTP/1.1\r\n" + b"A: b\r\n" * 40),
+                           ("fields", b"GET /ping HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 40),
+                           ("body", head + b"Content-Length: 200\r\n\r\n" + b"x" * 199),
                            ("chunks", head + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 40),
                            ("trailers", head + b"Transfer-Encoding: chunked\r\n\r\n0\r\n" + b"A: b\r\n" * 40)):
             r = drip(n.port(), data)
@@ -129,7 +131,8 @@ def test_who_takes_nothing_of_a_listing_is_given_up(_):
     with Node("--idle-timeout-ms", "700") as n:
         with Connection(n.port(), 60) as c:
             for i in range(0, 3000, 50):
-                c.send(b"".join(encode("PUT", "/buckets/long/keys/%04d%s" % (k, "k" * 4000), TEXT, b"") for k in range(i, i + 50)))
+                c.send(b"".join(encode("PUT", "/buckets/long/keys/%04d%s" % (k, "k" * 4000), TEXT, b"") for k in range(i,
+                                                                                                                       i + 50)))
                 for _k in range(50):
                     same(c.response().status, 204)
         with small_reader(n.port()) as c:
@@ -169,7 +172,8 @@ def test_bodies_that_nobody_ends_are_bounded_for_all_together(_):
         held = [Connection(n.port()) for _ in range(40)]
         for i, c in enumerate(held):
             try:
-                c.send(encode("PUT", "/buckets/bodies/keys/%d" % i, dict(TEXT, **{"Content-Length": str(LARGE)})) + b"x" * (LARGE - 1))
+                c.send(encode("PUT", "/buckets/bodies/keys/%d" % i,
+                              dict(TEXT, **{"Content-Length": str(LARGE)})) + b"x" * (LARGE - 1))
             except OSError:
                 pass  # it was given up
             time.sleep(0.03)
@@ -187,9 +191,12 @@ def test_a_half_closed_connection_is_answered_what_it_asked_and_ended(_):
     head = b"PUT /buckets/half/keys/k HTTP/1.1\r\nHost: x\r\nContent-Type: a/b\r\n"
     with Node() as n:
         prepare(n.port())
-        for what, data, answers in (("nothing", b"", 0), ("half a line", b"GET /pi", 0), ("half a head", b"GET /ping HTTP/1.1\r\nHost: x\r\n", 0),
-                                    ("half a body", head + b"Content-Length: 9\r\n\r\nhalf", 0), ("half a chunk", head + b"Transfer-Encoding: chunked\r\n\r\n9\r\nhalf", 0),
-                                    ("one and a half", encode("GET", "/ping") + b"GET /pi", 1), ("three", encode("GET", "/ping") * 3, 3),
+        for what, data, answers in (("nothing", b"", 0), ("half a line", b"GET /pi", 0),
+                                    ("half a head", b"GET /ping HTTP/1.1\r\nHost: x\r\n", 0),
+                                    ("half a body", head + b"Content-Length: 9\r\n\r\nhalf", 0),
+                                    ("half a chunk", head + b"Transfer-Encoding: chunked\r\n\r\n9\r\nhalf", 0),
+                                    ("one and a half", encode("GET", "/ping") + b"GET /pi", 1),
+                                    ("three", encode("GET", "/ping") * 3, 3),
                                     ("a listing", encode("GET", "/buckets/canary/keys?keys=stream"), 1)):
             with Connection(n.port()) as c:
                 c.send(data)
@@ -209,7 +216,8 @@ def test_thousands_that_go_away_in_the_midst_leave_nothing_behind(_):
         prepare(n.port())
         same(http(n.port(), "PUT", "/buckets/large/keys/k", TEXT, b"x" * LARGE).status, 204)
         kinds = (b"", b"G", b"GET /ping HTTP/1.1\r\nHost", head + b"\r\n", head + b"Content-Length: 100\r\n\r\nhalf",
-                 head + b"Transfer-Encoding: chunked\r\n\r\nff\r\nhalf", encode("GET", "/buckets/large/keys/k"), encode("GET", "/buckets/canary/keys?keys=stream"),
+                 head + b"Transfer-Encoding: chunked\r\n\r\nff\r\nhalf", encode("GET", "/buckets/large/keys/k"),
+                 encode("GET", "/buckets/canary/keys?keys=stream"),
                  encode("GET", "/ping") * 30, head + b"Content-Length: 4\r\n\r\nfull", b"\x00\xff\r\n\r\n")
         before, files = resident_kib(n), files_of(n)
         for i in range(DROPPED):
@@ -228,7 +236,9 @@ def test_thousands_that_go_away_in_the_midst_leave_nothing_behind(_):
         assert wait_for(lambda: metric(n.port(), "http_requests_in_flight") == 1, 20)
         assert wait_for(lambda: files_of(n) <= files + 1, 10), (files_of(n), files)
         grown = resident_kib(n) - before
-        print("# %d connections dropped: resident memory %+d KiB, %d accepted" % (DROPPED, grown, metric(n.port(), "http_connections_accepted_total")))
+        print("# %d connections dropped: resident memory %+d KiB, %d accepted" % (DROPPED, grown,
+                                                                                  metric(n.port(),
+                                                                                         "http_connections_accepted_total")))
         assert grown < 100 << 10, grown
         check_canaries(n.port())
         for i in range(DROPPED):
