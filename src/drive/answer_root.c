@@ -70,8 +70,10 @@ static void put_member(const struct node *n, const struct member *m, bool zones,
 	put_text(to, m->name);
 	buffer_printf(to, "</td><td>");
 	put_text(to, m->address);
-	if (zones) buffer_printf(to, "</td><td>");
-	if (zones) put_text(to, m->zone);
+	if (zones) {
+		buffer_printf(to, "</td><td>");
+		put_text(to, m->zone);
+	}
 	buffer_printf(to, "</td><td class=\"%s\">%s</td></tr>\n", up ? "up" : "down",
 	              m->id.v == node_self(n).v ? "this node"
 	              : up                      ? "up"
@@ -87,7 +89,7 @@ static int by_name(const void *left, const void *right)
 /* The members by name, as many as a page should have; what is above it is in /admin/layout. */
 static void put_members(const struct node *n, const struct layout *y, struct buffer *to)
 {
-	const struct member *members[MEMBERS_MAX];
+	const struct member *members[MEMBERS_MAX] = {NULL};
 	bool zones = false;
 	for (uint32_t i = 0; i < y->member_count; i++) {
 		members[i] = &y->members[i];
