@@ -165,8 +165,6 @@ static bool is_json(const struct client *c)
 	return http_text_same(http_accept_media(type), BYTES("application/json"));
 }
 
-static_assert(PROPS_DOCUMENT_BYTES_MAX == KIB(64), "as the refusal says");
-
 static void change(struct client *c, const struct http_target *t, struct bytes body)
 {
 	struct props_document changes = {0};
