@@ -137,7 +137,7 @@ PACKAGES_BUILD := gcc make pkg-config libc6-dev librocksdb-dev libevent-dev libm
                   libsodium-dev libjansson-dev libinih-dev
 PACKAGES_TEST  := clang clang-format clang-tidy cppcheck libclang-rt-14-dev llvm libcmocka-dev \
                   libmsgpack-dev valgrind python3 curl wget git patch wamerican procps iproute2 wrk nftables debootstrap dpkg-dev \
-                  mandoc lintian
+                  mandoc lintian chromium fonts-dejavu-core
 define install_missing
 @missing=$$(for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | \
 	grep -q 'ok installed' || echo $$p; done); \

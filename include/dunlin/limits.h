@@ -76,6 +76,8 @@
 #define PROPS_BUCKETS_MAX 4096
 /* Bucket types that the configuration may declare. */
 #define BUCKET_TYPES_MAX 64
+/* A document that changes properties; larger is 413. It is parsed at once, while others wait. */
+#define PROPS_DOCUMENT_BYTES_MAX KIB(64)
 /* Entries of the property map in one message, and its bytes. */
 #define PROPS_PAGE_ENTRIES_MAX 16
 #define PROPS_PAGE_BYTES_MAX KIB(48)
@@ -270,8 +272,9 @@
 #define HTTP_LIST_ENCODED_BYTES MIB(4)
 /* A listing goes on when no more than this waits to be written. */
 #define HTTP_LIST_OUT_BYTES KIB(64)
-/* Bytes of answers that wait for a slow reader before its connection is no longer read from. */
-#define HTTP_OUT_BYTES_MAX MIB(64)
+/* Bytes of answers that wait for a slow reader before its connection is no longer read from; the last
+ * answer may be past it. All connections together hold at most `pool_bytes`. */
+#define HTTP_OUT_BYTES_MAX MIB(4)
 
 /* ---- store ------------------------------------------------------------------------------- */
 

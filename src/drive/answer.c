@@ -71,7 +71,7 @@ void answer_bad(struct client *c, int status, const char *reason)
 	client_answered(c, status);
 }
 
-static void answer_failure(struct client *c, const struct http_failure *why)
+void answer_failure(struct client *c, const struct http_failure *why)
 {
 	struct http_request *r = &c->all->request;
 	struct http_out out = {0};

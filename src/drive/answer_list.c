@@ -301,7 +301,7 @@ static bool number_param(struct client *c, const struct http_target *t, const ch
                          uint64_t most, uint64_t *out)
 {
 	struct bytes text;
-	char line[128];
+	struct http_failure why = {0};
 	*out = 0;
 	if (!http_target_param(t, name, &text)) return true;
 	bool good = text.len > 0 && text.len < 12;
@@ -311,12 +311,12 @@ static bool number_param(struct client *c, const struct http_target *t, const ch
 	}
 	if (good && *out > 0 && *out <= most) return true;
 	if (strcmp(name, "timeout") == 0)
-		snprintf(line, sizeof line, "Bad timeout value \"%.*s\"\n",
-		         (int)(text.len < 64 ? text.len : 64), (const char *)text.data);
+		http_failure_set(&why, 400, "Bad timeout value \"%.*s\"",
+		                 (int)(text.len < 128 ? text.len : 128), (const char *)text.data);
 	else
-		snprintf(line, sizeof line, "%s must be a number from 1 to %llu\n", name,
-		         (unsigned long long)most);
-	answer_line(c, 400, line);
+		http_failure_set(&why, 400, "%s must be a number from 1 to %llu", name,
+		                 (unsigned long long)most);
+	answer_failure(c, &why);
 	return false;
 }
 

@@ -15,6 +15,7 @@
 #include "ring/layout.h"
 #include "wire/http_accept.h"
 #include "wire/http_json.h"
+#include "wire/http_md5.h"
 #include "wire/http_text.h"
 
 /* ---- showing ------------------------------------------------------------------------------------ */
@@ -172,6 +173,8 @@ static void change(struct client *c, const struct http_target *t, struct bytes b
 	bool reset = c->all->request.method == HTTP_DELETE;
 	if (!reset && !is_json(c)) {
 		answer_line(c, 415, "expected Content-Type: application/json\n");
+	} else if (body.len > PROPS_DOCUMENT_BYTES_MAX) {
+		answer_line(c, 413, "a document of properties has at most 64 KiB\n");
 	} else if (!node_is_ready(c->all->loop->node)) {
 		answer_not_ready(c);
 	} else if (!reset && !read_document(c, body, &changes)) {
@@ -193,14 +196,18 @@ void answer_props(struct client *c, const struct http_target *t, struct bytes bo
 	enum http_method m = c->all->request.method;
 	bool of_type = t->route == HTTP_ROUTE_TYPE_PROPS;
 	bool deletes = !of_type && t->family != HTTP_FAMILY_V1;
-	if (t->type.len > TYPE_BYTES_MAX || t->bucket.len > BUCKET_BYTES_MAX)
-		answer_line(c, 400, "the bucket or its type is too long\n");
-	else if (m == HTTP_GET || m == HTTP_HEAD)
-		show(c, t->type, of_type ? BYTES_EMPTY : t->bucket);
-	else if (m == HTTP_PUT || (m == HTTP_DELETE && deletes))
-		change(c, t, body);
-	else
+	bool shows = m == HTTP_GET || m == HTTP_HEAD;
+	struct http_failure why = {.write = !shows};
+	if (!shows && m != HTTP_PUT && !(m == HTTP_DELETE && deletes))
 		answer_text(c, 405, NULL,
 		            deletes ? "Allow: GET, HEAD, PUT, DELETE\r\n" : "Allow: GET, HEAD, PUT\r\n",
 		            BYTES("method not allowed here\n"));
+	else if (!http_md5_check(&c->all->request, body, &why))
+		answer_failure(c, &why);
+	else if (t->type.len > TYPE_BYTES_MAX || t->bucket.len > BUCKET_BYTES_MAX)
+		answer_line(c, 400, "the bucket or its type is too long\n");
+	else if (shows)
+		show(c, t->type, of_type ? BYTES_EMPTY : t->bucket);
+	else
+		change(c, t, body);
 }

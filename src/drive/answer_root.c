@@ -1,6 +1,7 @@
 /* answer_root.c - what is here: `/` as JSON, as a Link field, and as a page for people; and who holds
  * a key. Only what this build does is named. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
@@ -57,45 +58,76 @@ static void put_text(struct buffer *to, struct bytes text)
 	}
 }
 
-static void put_member(const struct client *c, const struct member *m, struct buffer *to)
+static bool is_up(const struct node *n, const struct member *m)
 {
-	const struct node *n = c->all->loop->node;
-	bool self = m->id.v == node_self(n).v, up = self || node_believes_up(n, m->id);
+	return m->id.v == node_self(n).v || node_believes_up(n, m->id);
+}
+
+static void put_member(const struct node *n, const struct member *m, bool zones, struct buffer *to)
+{
+	bool up = is_up(n, m);
 	buffer_printf(to, "<tr><td>");
 	put_text(to, m->name);
 	buffer_printf(to, "</td><td>");
 	put_text(to, m->address);
-	buffer_printf(to, "</td><td>");
-	put_text(to, m->zone);
+	if (zones) {
+		buffer_printf(to, "</td><td>");
+		put_text(to, m->zone);
+	}
 	buffer_printf(to, "</td><td class=\"%s\">%s</td></tr>\n", up ? "up" : "down",
-	              self ? "this node"
-	              : up ? "up"
-	                   : "down");
+	              m->id.v == node_self(n).v ? "this node"
+	              : up                      ? "up"
+	                                        : "down");
 }
 
-static void put_cluster(const struct client *c, struct buffer *to)
+static int by_name(const void *left, const void *right)
 {
-	const struct layout *y = node_layout(c->all->loop->node);
-	if (y == NULL) {
-		buffer_printf(to, "<p>It belongs to no cluster yet: %s</p>\n",
-		              node_trouble(c->all->loop->node));
-		return;
+	const struct member *const *a = left, *const *b = right;
+	return bytes_compare((*a)->name, (*b)->name);
+}
+
+/* The members by name, as many as a page should have; what is above it is in /admin/layout. */
+static void put_members(const struct node *n, const struct layout *y, struct buffer *to)
+{
+	const struct member *members[MEMBERS_MAX] = {NULL};
+	bool zones = false;
+	for (uint32_t i = 0; i < y->member_count; i++) {
+		members[i] = &y->members[i];
+		zones |= y->members[i].zone.len > 0;
 	}
-	buffer_printf(to,
-	              "<p>Layout %llu: %u partitions, %u replicas of each key, %u member%s.</p>\n"
-	              "<table><tr><th>name<th>peers at<th>zone<th>state</tr>\n",
-	              (unsigned long long)y->epoch.v, y->partitions, y->replicas, y->member_count,
-	              y->member_count == 1 ? "" : "s");
-	for (uint32_t i = 0; i < y->member_count && i < 64; i++) put_member(c, &y->members[i], to);
+	qsort(members, y->member_count, sizeof members[0], by_name);
+	buffer_printf(to, "<table><tr><th>name<th>peers at%s<th>state</tr>\n", zones ? "<th>zone" : "");
+	for (uint32_t i = 0; i < y->member_count && i < 64; i++) put_member(n, members[i], zones, to);
 	buffer_printf(to, "</table>\n");
 	if (y->member_count > 64)
 		buffer_printf(to, "<p>and %u more: <a href=\"/admin/layout\">/admin/layout</a></p>\n",
 		              y->member_count - 64);
 }
 
+static void put_cluster(const struct client *c, struct buffer *to)
+{
+	const struct node *n = c->all->loop->node;
+	const struct layout *y = node_layout(n);
+	if (y == NULL) {
+		buffer_printf(to, "<p>It belongs to no cluster yet: %s</p>\n", node_trouble(n));
+		return;
+	}
+	uint32_t down = 0;
+	for (uint32_t i = 0; i < y->member_count; i++) down += !is_up(n, &y->members[i]);
+	buffer_printf(to, "<p>Layout %llu: %u partitions, %u replicas of each key, %u member%s",
+	              (unsigned long long)y->epoch.v, y->partitions, y->replicas, y->member_count,
+	              y->member_count == 1 ? "" : "s");
+	if (down == 0)
+		buffer_printf(to, ", <span class=\"up\">all up</span>.</p>\n");
+	else
+		buffer_printf(to, ", <span class=\"down\">%u down</span>.</p>\n", down);
+	put_members(n, y, to);
+}
+
 static const char page_head[] =
 	"<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-	"<meta name=\"viewport\" content=\"width=device-width\"><title>Dunlin</title>\n<style>"
+	"<meta name=\"viewport\" content=\"width=device-width\"><title>Dunlin</title>\n"
+	"<link rel=\"icon\" href=\"data:,\">\n<style>"
 	"body{font:16px/1.5 system-ui,sans-serif;max-width:46em;margin:2em auto;padding:0 "
 	"1em;color:#222;"
 	"background:#fff}code,pre{font:14px/1.5 ui-monospace,monospace;background:#f4f4f0}"

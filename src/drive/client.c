@@ -40,7 +40,8 @@ struct client *client_open(struct clients *all, int fd, uint32_t place)
 {
 	struct client *c = calloc(1, sizeof *c);
 	if (c == NULL) return NULL;
-	*c = (struct client){.all = all, .fd = fd, .place = place, .since = loop_now()};
+	*c = (struct client){
+		.all = all, .fd = fd, .place = place, .since = loop_now(), .moved = loop_now()};
 	c->read_event = event_new(all->loop->base, fd, EV_READ | EV_PERSIST, on_readable, c);
 	c->write_event = event_new(all->loop->base, fd, EV_WRITE | EV_PERSIST, on_writable, c);
 	if (c->read_event != NULL && c->write_event != NULL && event_add(c->read_event, NULL) == 0) {
@@ -265,6 +266,7 @@ struct client_ref client_name(struct client *c)
 
 bool client_out(struct client *c, size_t bytes, struct http_out *out)
 {
+	if (c->out.len == 0) c->moved = loop_now();
 	uint8_t *room = buffer_room(&c->out, bytes);
 	if (room == NULL) c->broken = true;
 	*out = (struct http_out){room, room == NULL ? 0 : bytes, 0};
@@ -293,7 +295,8 @@ static void flush(struct client *c)
 		ssize_t sent = send(c->fd, buffer_head(&c->out), c->out.len, MSG_NOSIGNAL);
 		if (sent > 0) {
 			buffer_consume(&c->out, (size_t)sent);
-			c->since = c->state == CLIENT_IDLE ? loop_now() : c->since;
+			c->moved = loop_now();
+			c->since = c->state == CLIENT_IDLE ? c->moved : c->since;
 			c->all->loop->metrics.bytes_sent += (uint64_t)sent;
 		} else if (sent < 0 && errno == EAGAIN) {
 			break;
@@ -358,10 +361,22 @@ void client_turn(struct client *c)
 	if (listed || answer_list_waits(c)) client_mark(c);
 }
 
+void client_give_up(struct client *c)
+{
+	c->all->loop->metrics.connections_given_up++;
+	c->broken = true;
+	client_mark(c);
+}
+
 void client_sweep(struct client *c, struct instant now)
 {
 	const struct config *config = c->all->loop->config;
 	uint64_t silent_us = now.us - c->since.us;
+	/* Answers that nobody takes, also while there is more to come (a listing). */
+	if (c->out.len > 0 && now.us - c->moved.us > MS(config->idle_timeout_ms)) {
+		client_give_up(c);
+		return;
+	}
 	switch (c->state) {
 	case CLIENT_IDLE: c->broken |= silent_us > MS(config->idle_timeout_ms); break;
 	case CLIENT_LINGER: c->broken |= silent_us > CLIENT_LINGER_US; break;

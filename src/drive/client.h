@@ -44,6 +44,7 @@ struct client {
 	struct http_chunks chunks;
 	struct instant since; /* the last byte in IDLE, the first of the request in HEAD and BODY, when
 						   * it was handed over in BUSY */
+	struct instant moved; /* the last byte out, or when `out` ceased to be empty */
 
 	/* of the request in flight */
 	struct http_object_want *want; /* objects; NULL: a compare */
@@ -80,6 +81,8 @@ void client_mark(struct client *c);
 void client_turn(struct client *c);
 /* Its part of the sweep: is it time to give up on it? */
 void client_sweep(struct client *c, struct instant now);
+/* It is freed at the end of the turn, whatever it waits for. */
+void client_give_up(struct client *c);
 /* The answer to the request was appended to `out`; without keep_alive the connection closes. */
 void client_answered(struct client *c, int status);
 /* How the core names the request in flight. */
@@ -94,6 +97,8 @@ void answer_request(struct client *c, struct bytes body);
 bool answer_admit(struct client *c);
 /* Answer that something is wrong with the bytes; the connection closes. */
 void answer_bad(struct client *c, int status, const char *reason);
+/* Answer why the request in all->request is refused. */
+void answer_failure(struct client *c, const struct http_failure *why);
 void answer_object(struct client *c, const struct reply *reply);
 void answer_compare(struct client *c, const struct compare_result *result);
 /* A short answer of our own, its buffer freed; one line of text; something the node is not ready for. */

@@ -14,14 +14,26 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/panic.h"
+#include "wire/http_reply.h"
 
 #define PLACE_BITS 16
 static_assert(HTTP_CONNECTIONS_MAX <= 1UL << PLACE_BITS, "a client_ref has 16 bits of place");
 
-static const char refusal[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; "
-							  "charset=utf-8\r\nContent-Length: 21\r\nRetry-After: 1\r\n"
-							  "Connection: close\r\n\r\ntoo many connections\n";
+/* There is no place for it. What does not fit into its socket at once is not worth waiting for. */
+static void refuse(struct clients *all, int fd)
+{
+	uint8_t room[512];
+	struct http_out out = {room, sizeof room, 0};
+	struct http_reply a = {
+		.status = 503, .body = BYTES("too many connections\n"), .headers = "Retry-After: 1\r\n"};
+	http_reply_write(&a, client_unix_ms(all), &out);
+	assert(out.len <= sizeof room);
+	ssize_t sent = send(fd, room, out.len, MSG_NOSIGNAL);
+	(void)sent;
+	close(fd);
+}
 
 static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *from,
                       int from_len, void *context)
@@ -33,9 +45,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 	(void)from_len;
 	if (all->free_count == 0 || all->draining) {
 		all->loop->metrics.connections_refused++;
-		ssize_t sent = send(fd, refusal, sizeof refusal - 1, MSG_NOSIGNAL);
-		(void)sent;
-		close(fd);
+		refuse(all, fd);
 		return;
 	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -63,6 +73,26 @@ static void on_accept_error(struct evconnlistener *listener, void *context)
 	nanosleep(&pause, NULL);
 }
 
+static uint64_t held_by(const struct client *c)
+{
+	return c == NULL || c->broken ? 0 : c->in.len + c->out.len;
+}
+
+/* The bytes that connections hold, of answers that are not taken and of bodies that are not whole, have
+ * one bound together: over it, whoever holds the most goes first. */
+static void shed(struct clients *all)
+{
+	uint64_t held = 0;
+	for (uint32_t i = 0; i < all->capacity; i++) held += held_by(all->table[i]);
+	while (held > all->loop->config->pool_bytes) {
+		uint32_t most = 0;
+		for (uint32_t i = 1; i < all->capacity; i++)
+			if (held_by(all->table[i]) > held_by(all->table[most])) most = i;
+		held -= held_by(all->table[most]);
+		client_give_up(all->table[most]);
+	}
+}
+
 static void on_sweep(evutil_socket_t fd, short what, void *context)
 {
 	struct clients *all = context;
@@ -72,6 +102,7 @@ static void on_sweep(evutil_socket_t fd, short what, void *context)
 	stats_roll(all->stats, all->loop);
 	for (uint32_t i = 0; i < all->capacity; i++)
 		if (all->table[i] != NULL) client_sweep(all->table[i], now);
+	shed(all);
 }
 
 static bool listen_on(struct clients *all, const char *address, struct config_error *error)

@@ -3,7 +3,8 @@
  *   defaults -> file -> environment -> flags -> config_check -> frozen
  *
  * Always true: a struct config holds only values that their rows allow (config_set refuses the rest
- * and leaves the old value), and every refusal names the place and what was expected.
+ * and leaves the old value; of a list, the items before the bad one), and every refusal names the place
+ * and what was expected.
  * Not here: what the values mean (server.c), flags of commands other than `start` (cmd.c). */
 #include "drive/config.h"
 

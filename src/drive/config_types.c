@@ -68,10 +68,12 @@ static bool add_prop(struct bucket_type *t, struct bytes text)
 	if (equals == NULL || t->change_count == PROP_COUNT) return false;
 	struct bytes name = bytes_of(text.data, (size_t)(equals - text.data));
 	struct bytes value = bytes_of(equals + 1, text.len - name.len - 1);
-	struct prop_change *c = &t->changes[t->change_count++];
+	struct prop_change *c = &t->changes[t->change_count];
 	unsigned prop = prop_find(name);
+	if (prop == PROP_COUNT || !config_prop_value(prop, value, &c->value)) return false;
 	c->prop = (uint8_t)prop;
-	return prop < PROP_COUNT && config_prop_value(prop, value, &c->value);
+	t->change_count++;
+	return true;
 }
 
 /* "NAME property=value ..." */

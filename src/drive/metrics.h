@@ -35,6 +35,7 @@ struct metrics_histogram {
 #define METRICS_HTTP(X)                                                                            \
 	X(connections_accepted, COUNTER, "connections of clients accepted")                            \
 	X(connections_refused, COUNTER, "connections refused at connections_max")                      \
+	X(connections_given_up, COUNTER, "connections ended that took no answers or held too much")    \
 	X(connections, GAUGE, "connections of clients now")                                            \
 	X(requests_in_flight, GAUGE, "requests handed to the core and not yet answered")               \
 	X(timeouts, COUNTER, "requests that did not arrive in time (408)")                             \

@@ -126,6 +126,12 @@ static enum http_verdict read_request_line(struct parse *p)
 /* ---- field lines ------------------------------------------------------------------------- */
 
 #define META_PREFIX BYTES("X-Riak-Meta-")
+#define INDEX_PREFIX BYTES("X-Riak-Index-")
+
+static bool begins(struct bytes text, struct bytes with)
+{
+	return text.len >= with.len && http_text_same((struct bytes){text.data, with.len}, with);
+}
 
 static enum http_name name_of(struct bytes text)
 {
@@ -158,9 +164,8 @@ static enum http_name name_of(struct bytes text)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (http_text_same(text, names[i].text)) return names[i].id;
 	}
-	struct bytes head = {text.data, text.len < META_PREFIX.len ? text.len : META_PREFIX.len};
-	return text.len > META_PREFIX.len && http_text_same(head, META_PREFIX) ? HTTP_NAME_META
-	                                                                       : HTTP_NAME_OTHER;
+	if (text.len > META_PREFIX.len && begins(text, META_PREFIX)) return HTTP_NAME_META;
+	return begins(text, INDEX_PREFIX) ? HTTP_NAME_INDEX : HTTP_NAME_OTHER;
 }
 
 /* Digits only: no sign, no list, no overflow (RFC 9112, section 6.3). */

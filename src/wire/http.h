@@ -51,6 +51,7 @@ enum http_name {
 	HTTP_NAME_IF_CONTEXT,  /* X-Riak-If-Not-Modified */
 	HTTP_NAME_VCLOCK,      /* X-Riak-Vclock */
 	HTTP_NAME_META,        /* X-Riak-Meta-<anything> */
+	HTTP_NAME_INDEX,       /* X-Riak-Index-<anything>, or nothing behind it */
 	HTTP_NAME_COUNT
 };
 

@@ -195,6 +195,11 @@ bool http_fields_pack(const struct http_request *r, const struct http_target *t,
 			why, 400,
 			"a Link must be </buckets/B/keys/K>; riaktag=\"T\" or "
 			"</riak/B/K>; riaktag=\"T\", or name its own bucket with rel=\"up\"");
+	/* A term that nobody keeps would be missed only when it is looked for. */
+	if (r->first[HTTP_NAME_INDEX] != HTTP_HEADERS_MAX)
+		return http_failure_set(why, 400,
+		                        "there are no secondary indexes here yet: send no "
+		                        "X-Riak-Index-* field");
 	struct bytes encoding = http_fields_join(r, HTTP_NAME_CONTENT_ENCODING, scratch);
 	struct packer p = {http_scratch_room(scratch, META_BYTES_MAX), META_BYTES_MAX, 0};
 	meta_pack_open(&p, http_header(r, HTTP_NAME_CONTENT_TYPE, NULL), encoding);

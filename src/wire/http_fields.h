@@ -6,7 +6,7 @@
 #include "wire/http_target.h"
 
 /* Content-Type, Content-Encoding, Link and X-Riak-Meta-* as meta.h packs them. False: `why` is set
- * (400 for a bad Link, 431 for more than META_BYTES_MAX). */
+ * (400 for a bad Link and for any X-Riak-Index-*, 431 for more than META_BYTES_MAX). */
 bool http_fields_pack(const struct http_request *r, const struct http_target *t,
                       struct http_scratch *scratch, struct bytes *meta, struct http_failure *why);
 

@@ -8,9 +8,9 @@
 #include "wire/http_accept.h"
 #include "wire/http_conditions.h"
 #include "wire/http_fields.h"
+#include "wire/http_md5.h"
 #include "wire/http_options.h"
 #include "wire/http_text.h"
-#include "wire/md5.h"
 #include "wire/vtag.h"
 
 static bool is_write(enum http_method m)
@@ -35,20 +35,6 @@ static bool check_method(const struct http_request *r, struct http_failure *why)
 	http_failure_set(why, 405, "an object takes GET, HEAD, PUT, POST and DELETE");
 	why->allow = "GET, HEAD, PUT, POST, DELETE";
 	return false;
-}
-
-static bool check_md5(const struct http_request *r, struct bytes body, struct http_failure *why)
-{
-	bool found;
-	struct bytes text = http_header(r, HTTP_NAME_CONTENT_MD5, &found);
-	if (!found) return true;
-	uint8_t given[MD5_BYTES], digest[MD5_BYTES];
-	size_t len = 0;
-	bool good = sodium_base642bin(given, sizeof(given), (const char *)text.data, text.len, NULL,
-	                              &len, NULL, sodium_base64_VARIANT_ORIGINAL) == 0;
-	md5(body, digest);
-	if (good && len == MD5_BYTES && memcmp(given, digest, MD5_BYTES) == 0) return true;
-	return http_failure_set(why, 400, "Content-MD5 is not the MD5 of the body in base64");
 }
 
 static bool check_has_type(const struct http_request *r, struct http_failure *why)
@@ -221,7 +207,7 @@ bool http_object_request(const struct http_request *r, const struct http_target 
 	assert(t->route == HTTP_ROUTE_OBJECT || t->route == HTTP_ROUTE_OBJECT_LIST);
 	*out = (struct request){.op = op_of(r->method)};
 	why->write = is_write(r->method);
-	if (!check_method(r, why) || !check_md5(r, body, why) || !check_has_type(r, why) ||
+	if (!check_method(r, why) || !http_md5_check(r, body, why) || !check_has_type(r, why) ||
 	    !http_options_read(r, t, out->op, &out->options, why) || !read_trace(t, random, out, why))
 		return false;
 	if (out->op == REQUEST_PUT && !http_fields_pack(r, t, scratch, &out->meta, why)) return false;

@@ -1,8 +1,8 @@
 /* http_object.h - an HTTP request about one object, as a request to the core.
  *
  * Of several faults the first in this order decides: unknown method (501), method not offered here
- * (405), Content-MD5, no Content-Type, timeout, quorum and boolean parameters, trace, Link, names,
- * context (all 400), then the media type (415). */
+ * (405), Content-MD5, no Content-Type, timeout, the query parameters, trace, Link, X-Riak-Index-*,
+ * names, context (all 400), then the media type (415). */
 #ifndef DUNLIN_WIRE_HTTP_OBJECT_H
 #define DUNLIN_WIRE_HTTP_OBJECT_H
 

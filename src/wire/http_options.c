@@ -101,6 +101,21 @@ static bool read_boolean(const struct http_target *t, const char *name, int8_t *
 	return true;
 }
 
+/* ---- sync_on_write ----------------------------------------------------------------------- */
+
+/* Judged, and of no effect: whoever acknowledges a write has it on disk. */
+static bool check_sync(const struct http_target *t, enum request_op op, struct http_failure *why)
+{
+	static const char *const words[] = {"default", "backend", "one", "all"};
+	struct bytes text;
+	if (op != REQUEST_PUT || !http_target_param(t, "sync_on_write", &text)) return true;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (bytes_equal(text, bytes_of_string(words[i]))) return true;
+	}
+	return http_failure_set(why, 400,
+	                        "sync_on_write query parameter must be default, backend, one or all");
+}
+
 /* ---- consistency ------------------------------------------------------------------------- */
 
 /* A name for r, w, pr and pw together; each that was given itself stays as given. */
@@ -137,7 +152,7 @@ bool http_options_read(const struct http_request *r, const struct http_target *t
 	*out = REQUEST_OPTIONS_DEFAULT;
 	if (!read_timeout(t, out, why) || !read_quorums(t, out, why) ||
 	    !read_boolean(t, "basic_quorum", &out->basic_quorum, why) ||
-	    !read_boolean(t, "notfound_ok", &out->notfound_ok, why) ||
+	    !read_boolean(t, "notfound_ok", &out->notfound_ok, why) || !check_sync(t, op, why) ||
 	    !read_consistency(r, t, op, out, why))
 		return false;
 	struct bytes text;

@@ -260,6 +260,17 @@ static void the_example_file_lists_every_key(void **state)
 	assert_int_equal(seen, config_key_count());
 }
 
+static void a_refused_property_of_a_type_leaves_nothing_behind(void **state)
+{
+	struct fixture *f = *state;
+	assert_false(flag(f, "bucket_type", "carts ttl=60 n_val=99"));
+	assert_false(flag(f, "bucket_type", "logs nothing=1"));
+	assert_int_equal(f->config.bucket_type.count, 2);
+	assert_int_equal(f->config.bucket_type.items[0].change_count, 1);
+	assert_int_equal(f->config.bucket_type.items[0].changes[0].value, 60);
+	assert_int_equal(f->config.bucket_type.items[1].change_count, 0);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -278,6 +289,7 @@ int main(void)
 		T(the_rules_between_keys_are_checked),
 		T(addresses_split_and_loopback_is_known),
 		T(log_lines_are_logfmt_and_quote_what_needs_it),
+		T(a_refused_property_of_a_type_leaves_nothing_behind),
 		T(the_example_file_lists_every_key),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,6 +37,9 @@ static void expect_refused(const char *head, const char *body, int status, const
 #define GET(query) "GET /riak/b/k" query " HTTP/1.1\r\n"
 #define DELETE(query) "DELETE /riak/b/k" query " HTTP/1.1\r\n"
 #define PUT(query) "PUT /riak/b/k" query " HTTP/1.1\r\nContent-Type: text/plain\r\n"
+#define POST(query) "POST /riak/b" query " HTTP/1.1\r\nContent-Type: text/plain\r\n"
+#define SYNC_WORDS "sync_on_write query parameter must be default, backend, one or all\n"
+#define NO_INDEXES "there are no secondary indexes here yet: send no X-Riak-Index-* field\n"
 #define INTEGER_OR_WORD                                                                            \
 	" query parameter must be an integer or one of the following words: 'one', 'quorum' or "       \
 	"'all'\n"
@@ -96,11 +99,20 @@ static void each_fault_has_its_status_and_text(void **state)
 		{GET("?trace=x"), 400, "trace query parameter must be 1 or 0\n"},
 		{GET("?trace="), 400, NULL},
 		{PUT("?trace=2"), 400, NULL},
+		{PUT("?sync_on_write=never"), 400, SYNC_WORDS},
+		{PUT("?sync_on_write="), 400, SYNC_WORDS},
+		{PUT("?sync_on_write"), 400, SYNC_WORDS},
+		{PUT("?sync_on_write=ALL"), 400, SYNC_WORDS},
+		{POST("?sync_on_write=1"), 400, SYNC_WORDS},
 		{GET("?consistency=two"), 400, NULL},
 		{GET("?consistency=ONE"), 400, NULL},
 		{GET("") "X-Dunlin-Consistency: x\r\n", 400, NULL},
 		{GET("?vtag=x"), 404, NULL},
 		{PUT("") "Link: x\r\n", 400, NULL},
+		{PUT("") "X-Riak-Index-age_int: 7\r\n", 400, NO_INDEXES},
+		{PUT("") "x-riak-index-NAME_bin:\r\n", 400, NO_INDEXES},
+		{PUT("") "X-Riak-Index-: x\r\n", 400, NO_INDEXES},
+		{POST("") "X-Riak-Index-a_bin: x\r\nX-Riak-Index-a_bin: y\r\n", 400, NO_INDEXES},
 		{PUT("") "X-Riak-Vclock: %%%\r\n", 400, NULL},
 		{PUT("") "X-Riak-Vclock: AAA\r\n", 400, NULL},
 		{PUT("") "X-Riak-Vclock: AA-_\r\n", 400, NULL},
@@ -125,19 +137,28 @@ static void of_several_faults_the_first_in_order_is_answered(void **state)
 		const char *head, *text;
 		int status;
 	} rows[] = {
-#define QUERY "?timeout=x&r=x&notfound_ok=x&consistency=x"
+#define QUERY "?timeout=x&r=x&notfound_ok=x&sync_on_write=x&consistency=x"
 		{"BREW /riak/b/k" QUERY " HTTP/1.1\r\nContent-MD5: x\r\n", "the method BREW is not", 501},
 		{"PUT /riak/b/k" QUERY " HTTP/1.1\r\nContent-MD5: x\r\n", "Content-MD5", 400},
 		{"PUT /riak/b/k" QUERY " HTTP/1.1\r\n", "Missing Content-Type", 400},
 		{"PUT /riak/b/k" QUERY " HTTP/1.1\r\nContent-Type: x\r\nLink: x\r\n", "Bad timeout", 400},
-		{"PUT /riak/b/k?notfound_ok=x&r=x&consistency=x HTTP/1.1\r\nContent-Type: x\r\nLink: x\r\n",
+		{"PUT /riak/b/k?sync_on_write=x&notfound_ok=x&r=x&consistency=x HTTP/1.1\r\n"
+	     "Content-Type: x\r\nLink: x\r\n",
 	     "r query", 400},
-		{"PUT /riak/b/k?notfound_ok=x&consistency=x HTTP/1.1\r\nContent-Type: x\r\nLink: x\r\n",
+		{"PUT /riak/b/k?sync_on_write=x&notfound_ok=x&consistency=x HTTP/1.1\r\n"
+	     "Content-Type: x\r\nLink: x\r\n",
 	     "notfound_ok", 400},
+		{"PUT /riak/b/k?sync_on_write=x&consistency=x HTTP/1.1\r\n"
+	     "Content-Type: x\r\nLink: x\r\n",
+	     "sync_on_write", 400},
 		{"PUT /riak/b/k?consistency=x HTTP/1.1\r\nContent-Type: x\r\nLink: x\r\n", "consistency",
 	     400},
-		{"PUT /riak/b/k HTTP/1.1\r\nContent-Type: x\r\nLink: x\r\nX-Riak-Vclock: *\r\n", "a Link",
-	     400},
+		{"PUT /riak/b/k HTTP/1.1\r\nContent-Type: x\r\nX-Riak-Index-a_int: x\r\nLink: x\r\n"
+	     "X-Riak-Vclock: *\r\n",
+	     "a Link", 400},
+		{"PUT /riak/b/k HTTP/1.1\r\nContent-Type: x\r\nX-Riak-Index-a_int: x\r\n"
+	     "X-Riak-Vclock: *\r\n",
+	     "there are no secondary indexes", 400},
 		{"PUT /riak/b/k HTTP/1.1\r\nContent-Type: x\r\nX-Riak-Vclock: *\r\n", "X-Riak-Vclock", 400},
 		{"PUT /riak/b/k HTTP/1.1\r\nContent-Type: x\r\n", "Content-Type must be", 415},
 	};
@@ -241,6 +262,22 @@ static void options_default_unless_they_are_asked_for(void **state)
 	assert_int_equal(out.options.node_confirms, INT16_MAX);
 	assert_int_equal(out.options.notfound_ok, 0);
 	assert_int_equal(out.options.timeout_us, REQUEST_TIMEOUT_US_MAX);
+}
+
+static void sync_on_write_is_judged_where_it_has_a_meaning(void **state)
+{
+	(void)state;
+	assert_true(ask(PUT("?sync_on_write=default"), "") && ask(PUT("?sync_on_write=backend"), ""));
+	assert_true(ask(POST("?sync_on_write=one"), "") && ask(POST("?sync_on_write=all"), ""));
+	assert_true(ask(GET("?sync_on_write=x"), "") && ask(DELETE("?sync_on_write=x"), ""));
+}
+
+static void what_stores_nothing_may_name_indexes(void **state)
+{
+	(void)state;
+	assert_true(ask(GET("") "X-Riak-Index-a_bin: x\r\n", ""));
+	assert_true(ask(DELETE("") "X-Riak-Index-a_bin: x\r\n", ""));
+	assert_true(ask(PUT("") "X-Riak-Indexed: x\r\n", ""));
 }
 
 static void consistency_is_a_name_for_four_values(void **state)
@@ -477,6 +514,8 @@ int main(void)
 		cmocka_unit_test(names_longer_than_their_limits_are_refused),
 		cmocka_unit_test(a_read_is_asked_with_its_full_key),
 		cmocka_unit_test(options_default_unless_they_are_asked_for),
+		cmocka_unit_test(sync_on_write_is_judged_where_it_has_a_meaning),
+		cmocka_unit_test(what_stores_nothing_may_name_indexes),
 		cmocka_unit_test(consistency_is_a_name_for_four_values),
 		cmocka_unit_test(a_write_carries_value_context_and_fields),
 		cmocka_unit_test(a_context_may_be_as_long_as_the_limit),

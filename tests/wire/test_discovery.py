@@ -69,7 +69,7 @@ class Page(html.parser.HTMLParser):
 
     def handle_starttag(self, tag, attributes):
         for name, value in attributes:
-            if name == "href":
+            if name == "href" and not value.startswith("data:"):
                 self.hrefs.append(value)
             if name in ("src", "href") and "//" in value:
                 self.outside.append(value)

@@ -9,6 +9,7 @@ import lib
 from lib import Connection, Node, encode, http, same
 
 TEXT = {"Content-Type": "text/plain"}
+DATE = r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{4} \d\d:\d\d:\d\d GMT"
 
 
 def test_a_connection_serves_many_requests(port):
@@ -256,6 +257,8 @@ def test_a_connection_too_many_is_told_so(_):
         with Connection(n.port()) as c:
             r = c.response()
             same((r.status, r.header("Retry-After"), r.body), (503, "1", b"too many connections\n"))
+            assert re.fullmatch(DATE, r.header("Date") or ""), r
+            same((r.header("Connection"), r.header("Content-Type")), ("close", "text/plain; charset=utf-8"))
             assert c.ended()
         held.pop().close()
         assert lib.wait_for(lambda: http(n.port(), "GET", "/ping").status == 200, 2)

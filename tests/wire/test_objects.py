@@ -10,6 +10,8 @@ from lib import encode, http, same
 
 TEXT = {"Content-Type": "text/plain"}
 NOT_FOUND = b"not found\n"
+SYNC_TEXT = b"sync_on_write query parameter must be default, backend, one or all\n"
+NO_INDEXES = b"there are no secondary indexes here yet: send no X-Riak-Index-* field\n"
 
 
 def md5(body):
@@ -62,6 +64,19 @@ ROWS = [
      204, {}),
     ("a bad boolean is 400", "GET", "/buckets/b/keys/{k}?basic_quorum=maybe", {}, None, 400,
      {"body": b"basic_quorum query parameter must be true or false\n"}),
+    ("a bad sync_on_write is 400", "PUT", "/buckets/b/keys/{k}?sync_on_write=never", TEXT, b"v", 400,
+     {"body": SYNC_TEXT, "X-Dunlin-Outcome": "none"}),
+    ("an upper-case sync_on_write is 400", "PUT", "/buckets/b/keys/{k}?sync_on_write=ALL", TEXT, b"v", 400,
+     {"body": SYNC_TEXT}),
+    ("an empty sync_on_write is 400", "POST", "/buckets/b/keys?sync_on_write=", TEXT, b"v", 400, {"body": SYNC_TEXT}),
+    ("sync_on_write=default is taken", "PUT", "/buckets/b/keys/{k}?sync_on_write=default", TEXT, b"v", 204, {}),
+    ("sync_on_write=backend is taken", "PUT", "/buckets/b/keys/{k}?sync_on_write=backend", TEXT, b"v", 204, {}),
+    ("sync_on_write=one is taken", "POST", "/buckets/b/keys/{k}?sync_on_write=one", TEXT, b"v", 204, {}),
+    ("sync_on_write=all is taken", "POST", "/buckets/b/keys?sync_on_write=all", TEXT, b"v", 201, {}),
+    ("sync_on_write means nothing to a read", "GET", "/buckets/b/keys/{k}?sync_on_write=x", {}, None, 404,
+     {"body": NOT_FOUND}),
+    ("the timeout comes before sync_on_write", "PUT", "/buckets/b/keys/{k}?sync_on_write=x&timeout=x", TEXT, b"v", 400,
+     {"body": b'Bad timeout value "x"\n'}),
     ("booleans are taken in any case", "GET", "/buckets/b/keys/{k}?basic_quorum=TRUE&notfound_ok=False",
      {}, None, 404, {"body": NOT_FOUND}),
     ("unknown names are ignored", "GET", "/buckets/b/keys/{k}?return_body=x&foo", {}, None, 404, {}),
@@ -91,6 +106,20 @@ ROWS = [
      200, {"body": b"abcdefg"}),
     ("a bad chunk is 400", "PUT", "/buckets/b/keys/{k}", dict(TEXT, **{"Transfer-Encoding": "chunked"}),
      b"zz\r\nabc\r\n0\r\n\r\n", 400, {"Connection": "close"}),
+    # ---- secondary indexes, which are not there
+    ("an index field is 400", "PUT", "/buckets/b/keys/{k}", dict(TEXT, **{"X-Riak-Index-age_int": "7"}), b"v", 400,
+     {"body": NO_INDEXES, "X-Dunlin-Outcome": "none"}),
+    ("an index field is 400 in any case", "POST", "/buckets/b/keys", dict(TEXT, **{"x-RIAK-index-NAME_bin": "x"}), b"v",
+     400, {"body": NO_INDEXES}),
+    ("an index field without a value is 400", "PUT", "/riak/b/{k}", dict(TEXT, **{"X-Riak-Index-a_bin": ""}), b"v", 400,
+     {"body": NO_INDEXES}),
+    ("a bad Link comes before an index field", "PUT", "/buckets/b/keys/{k}",
+     dict(TEXT, **{"X-Riak-Index-a_bin": "x", "Link": "x"}), b"v", 400, {"starts": b"a Link must be"}),
+    ("an index field comes before a bad context", "PUT", "/buckets/b/keys/{k}",
+     dict(TEXT, **{"X-Riak-Index-a_bin": "x", "X-Riak-Vclock": "!"}), b"v", 400, {"body": NO_INDEXES}),
+    ("an index field comes before the media type", "PUT", "/buckets/b/keys/{k}",
+     {"Content-Type": "plain", "X-Riak-Index-a_bin": "x"}, b"v", 400, {"body": NO_INDEXES}),
+    ("a read may name an index", "GET", "/buckets/b/keys/{k}", {"X-Riak-Index-a_bin": "x"}, None, 404, {"body": NOT_FOUND}),
     # ---- DELETE
     ("DELETE of an absent key is 404", "DELETE", "/buckets/b/keys/{k}", {}, None, 404,
      {"body": NOT_FOUND}),

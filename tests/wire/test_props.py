@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
 """Bucket properties over real sockets: shown, changed, taken back whole, refused; and their gossip."""
+import base64
+import hashlib
 import json
 import signal
 import sys
@@ -44,6 +46,13 @@ VALUES = [
     ("datatype", "set", "not_supported"), ("colour", "red", "unknown_property"),
 ]
 
+MD5_TEXT = b"Content-MD5 is not the MD5 of the body in base64\n"
+
+
+def md5(body):
+    return base64.b64encode(hashlib.md5(body).digest()).decode()
+
+
 # Documents and requests that are refused as a whole, or passed over: method, path, headers, body, status.
 WHOLE = [
     ("no JSON is 400", "PUT", "/buckets/w/props", JSON, b"{", 400),
@@ -58,6 +67,17 @@ WHOLE = [
     ("empty props change nothing", "PUT", "/buckets/w/props", JSON, b'{"props":{}}', 204),
     ("what cannot be changed is passed over", "PUT", "/buckets/w/props", JSON,
      b'{"props":{"name":"other","claimant":"x","active":true,"chash_keyfun":{},"linkfun":{},"search":false}}', 204),
+    ("a wrong Content-MD5 is 400", "PUT", "/buckets/w/props", dict(JSON, **{"Content-MD5": md5(b"other")}),
+     b'{"props":{"r":"one"}}', 400),
+    ("a Content-MD5 that is none is 400", "PUT", "/riak/w", dict(JSON, **{"Content-MD5": "x"}),
+     b'{"props":{"r":"one"}}', 400),
+    ("a wrong Content-MD5 of a type's is 400", "PUT", "/types/carts/props", dict(JSON, **{"Content-MD5": md5(b"other")}),
+     b'{"props":{"young_vclock":77}}', 400),
+    ("a wrong Content-MD5 of a DELETE is 400", "DELETE", "/buckets/w/props", {"Content-MD5": md5(b"other")}, None, 400),
+    ("a right Content-MD5 is taken", "PUT", "/buckets/w/props", dict(JSON, **{"Content-MD5": md5(b'{"props":{}}')}),
+     b'{"props":{}}', 204),
+    ("405 comes before a wrong Content-MD5", "POST", "/buckets/w/props", dict(JSON, **{"Content-MD5": "x"}), b"x", 405),
+    ("a wrong Content-MD5 comes before 415", "PUT", "/buckets/w/props", dict(TEXT, **{"Content-MD5": "x"}), b"x", 400),
     ("POST is 405", "POST", "/buckets/w/props", JSON, b'{"props":{}}', 405),
     ("DELETE in the first family is 405", "DELETE", "/riak/w", {}, None, 405),
     ("DELETE of a type's is 405", "DELETE", "/types/carts/props", {}, None, 405),
@@ -121,6 +141,9 @@ def check_whole(port, row):
         assert r.header("Allow"), r
     if status == 404:
         same(r.body, b"Unknown bucket type: nosuch")
+    if status == 400 and "Content-MD5" in headers:
+        same((r.body, r.header("X-Dunlin-Outcome")), (MD5_TEXT, "none"))
+        same((props(port, "w")["r"], props(port, None, "carts")["young_vclock"]), ("quorum", 20))
 
 
 def test_a_get_names_the_bucket(port):
