@@ -15,7 +15,7 @@ _dunlin_values() {
 	--config | --key-file) compgen -f -- "$2" ;;
 	--dir) compgen -d -- "$2" ;;
 	--log-level) compgen -W 'error warn info debug' -- "$2" ;;
-	--insecure | --listing | --riak-defaults) compgen -W 'yes no' -- "$2" ;;
+	--insecure | --listing | --riak-defaults | --site-check) compgen -W 'yes no' -- "$2" ;;
 	--r | --w | --dw | --pr | --pw) compgen -W 'one quorum all' -- "$2" ;;
 	--dist) compgen -W 'uniform zipf seq' -- "$2" ;;
 	--url) compgen -W 'http://127.0.0.1:8098' -- "$2" ;;

@@ -15,6 +15,7 @@
 #include "drive/client.h"
 #include "ring/layout.h"
 #include "wire/http_reply.h"
+#include "wire/http_site.h"
 
 /* ---- short answers of our own --------------------------------------------------------------- */
 
@@ -282,8 +283,16 @@ static void answer_other(struct client *c, const struct http_target *t, struct b
 		answer_read_only(c, t);
 }
 
+static bool is_from_elsewhere(struct client *c, struct http_failure *why)
+{
+	*why = (struct http_failure){.write = true};
+	if (!c->all->loop->config->site_check || http_site_is_same(&c->all->request)) return false;
+	return !http_failure_set(why, 403, "a write from a page of another site (Origin, Referer)");
+}
+
 void answer_request(struct client *c, struct bytes body)
 {
+	struct http_failure why;
 	const struct http_request *r = &c->all->request;
 	struct http_target t;
 	c->all->scratch.used = 0;
@@ -292,6 +301,8 @@ void answer_request(struct client *c, struct bytes body)
 		struct buffer text = {0};
 		buffer_printf(&text, "%s\n", bad);
 		answer_buffer(c, 400, NULL, &text);
+	} else if (is_from_elsewhere(c, &why)) {
+		answer_failure(c, &why);
 	} else if (!is_object(&t)) {
 		answer_other(c, &t, body);
 	} else if (!node_is_ready(c->all->loop->node)) {
@@ -307,8 +318,9 @@ bool answer_admit(struct client *c)
 	struct http_failure why;
 	c->all->scratch.used = 0;
 	/* Whatever is not an object's body is judged when it is here; the limit on its size stands. */
-	if (http_target_parse(&c->all->request, &c->all->scratch, &t) != NULL || !is_object(&t) ||
-	    http_object_admit(&c->all->request, &t, &why))
+	if (http_target_parse(&c->all->request, &c->all->scratch, &t) != NULL) return true;
+	if (!is_from_elsewhere(c, &why) &&
+	    (!is_object(&t) || http_object_admit(&c->all->request, &t, &why)))
 		return true;
 	c->keep_alive = false;
 	answer_failure(c, &why);

@@ -34,6 +34,8 @@
 	  "allow_mult=false for the default bucket type, as in Riak")                                  \
 	X(insecure, YESNO, 0, 1, "no",                                                                 \
 	  "serve clients without authentication on an address that is not loopback")                   \
+	X(site_check, YESNO, 0, 1, "yes",                                                              \
+	  "refuse writes that a browser sends for a page of another site (Origin, Referer)")           \
 	X(bucket_type, TYPES, 0, BUCKET_TYPES_MAX, "",                                                 \
 	  "a bucket type and its defaults: NAME property=value ...; may repeat")                       \
 	X(listing, YESNO, 0, 1, "yes", "keys and buckets may be listed; it reads everything")          \

@@ -153,6 +153,8 @@ static enum http_name name_of(struct bytes text)
 		NAME("If-None-Match", HTTP_NAME_IF_NONE_MATCH),
 		NAME("If-Unmodified-Since", HTTP_NAME_IF_UNMODIFIED),
 		NAME("Link", HTTP_NAME_LINK),
+		NAME("Origin", HTTP_NAME_ORIGIN),
+		NAME("Referer", HTTP_NAME_REFERER),
 		NAME("Transfer-Encoding", HTTP_NAME_TRANSFER_ENCODING),
 		NAME("X-Dunlin-At-Least", HTTP_NAME_AT_LEAST),
 		NAME("X-Dunlin-Consistency", HTTP_NAME_CONSISTENCY),
