@@ -13,8 +13,10 @@ Writes build/bench/bench.json.
 import argparse
 import json
 import os
+import re
 import shutil
 import statistics
+import subprocess
 import time
 
 import common
@@ -31,6 +33,11 @@ TARGETS = [
     ("quorum get: throughput / ceiling", "get", "ceiling_ratio", 0.36, False),
     ("put: p99 at half the highest rate, ms", "put", "p99_ms", 10, True),
     ("get: p99 at half the highest rate, ms", "get", "p99_ms", 5, True),
+    ("put: p99.9 without one of three, over with", "put", "p999_killed_ratio", 5, True),
+    ("get: p99.9 without one of three, over with", "get", "p999_killed_ratio", 5, True),
+    ("memory of an idle node, MiB", "memory", "idle_mib", 64, True),
+    ("start of a node with these keys, s", "start", "seconds", 60, True),
+    ("simulator: virtual s per CPU s, 5 nodes", "sim", "ratio", 200, False),
 ]
 
 
@@ -100,6 +107,33 @@ def at_half_rate(a, cluster, result):
             result[kind][to] = statistics.median(p[name] for p in points)
 
 
+def with_one_killed(a, cluster, result):
+    """The same open loop over two nodes, before and while the third is dead: medians over the rounds."""
+    urls, pids = common.urls_of(cluster)[:2], common.pids_of(cluster)[:2]
+    found = {kind: [] for kind in KINDS}
+    for _ in range(a.rounds):
+        for kind in KINDS:
+            rate = max(1, int(result[kind]["rate"] / 3))
+            flags = dict(rate=rate, no_load=True)
+            before = measure(urls, pids, kind, a, **flags)["p999_ms"]
+            cluster.kill(3)
+            killed = measure(urls, pids, kind, a, **flags)["p999_ms"]
+            began = time.monotonic()
+            with common.pinned(common.SERVER_CORES):
+                cluster.restart(3)
+            result["start"] = {"seconds": time.monotonic() - began, "keys": a.keys}
+            found[kind].append(killed / before)
+    for kind in KINDS:
+        result[kind]["p999_killed_ratio"] = statistics.median(found[kind])
+
+
+def simulator():
+    """Virtual seconds per CPU second, of five nodes and all faults."""
+    out = subprocess.run([os.path.join(os.path.dirname(common.DUNLIN), "dunlin-sim"), "--seeds", "20",
+                          "--time", "60s"], capture_output=True, text=True, check=True).stdout
+    return {"ratio": float(re.search(r"ratio=(\d+)", out)[1])}
+
+
 # ---- printing ------------------------------------------------------------------------------------
 
 def row(name, put, get):
@@ -162,9 +196,12 @@ def main():
         result = summary(rounds)
         note("at half the highest rate")
         at_half_rate(a, cluster, result)
+        note("with one of three nodes killed")
+        with_one_killed(a, cluster, result)
     result["memory"] = {"idle_mib": statistics.median(idle), "keys": a.keys,
                         "bytes_per_key": (statistics.median(full) - statistics.median(idle))
                         * 1048576 / a.keys}
+    result["sim"] = simulator()
     result["rounds"] = rounds
     result["setting"] = {"seconds": a.seconds, "keys": a.keys, "connections": CONNECTIONS,
                          "value_bytes": VALUE_BYTES, "filesystem": common.filesystem(common.ROOT),
