@@ -212,6 +212,9 @@
 /* Reconnecting: first wait, and ceiling. */
 #define RECONNECT_US_MIN MS(50)
 #define RECONNECT_US_MAX SECONDS(2)
+/* Names of peers being looked up at once, with those that nobody waits for any more; each may take the
+ * name server's time, 15 s by default. */
+#define LOOK_UPS_MAX 64
 /* A handshake that takes longer is abandoned; and how many may be under way from strangers. */
 #define HANDSHAKE_TIMEOUT_US SECONDS(5)
 #define HANDSHAKES_MAX 256

@@ -28,7 +28,8 @@ struct peers_config {
 	 * as second, then as first, then take the old one away. */
 	struct noise_key keys[PEER_KEYS_MAX];
 	unsigned key_count;
-	void *ctx; /* of all callbacks */
+	const char *resolv_conf; /* NULL: the system's */
+	void *ctx;               /* of all callbacks */
 	void (*up)(void *ctx, struct node_id node);
 	/* Once after each up, and once when a known node cannot be reached at first. */
 	void (*down)(void *ctx, struct node_id node);

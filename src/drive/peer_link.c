@@ -88,9 +88,21 @@ static void wait_longer(struct peer_link *l)
 	wait(l, us);
 }
 
+/* A look-up that does not come back is not waited for; it ends by itself, with nobody to tell. */
+static bool leave_look_up(struct peer_link *l)
+{
+	uint32_t count = 0;
+	if (l->state != LINK_RESOLVING) return false;
+	for (struct link_resolve *r = l->peers->look_ups; r != NULL; r = r->next) count++;
+	if (count >= LOOK_UPS_MAX) return false;
+	l->resolve->link = NULL;
+	l->resolve = NULL;
+	return true;
+}
+
 void peer_link_hurry(struct peer_link *l)
 {
-	if (l->state != LINK_WAITING || l->gone) return;
+	if (l->gone || (l->state != LINK_WAITING && !leave_look_up(l))) return;
 	l->backoff_us = RECONNECT_US_MIN;
 	wait_longer(l);
 }
@@ -276,7 +288,11 @@ static struct evdns_base *name_server(struct peers *p)
 	if (p->dns != NULL) return p->dns;
 	p->dns_failed = false;
 	int quiet = EVDNS_BASE_DISABLE_WHEN_INACTIVE;
-	p->dns = evdns_base_new(p->base, EVDNS_BASE_INITIALIZE_NAMESERVERS | quiet);
+	const char *file = p->config.resolv_conf;
+	int from = file == NULL ? EVDNS_BASE_INITIALIZE_NAMESERVERS : 0;
+	p->dns = evdns_base_new(p->base, from | quiet);
+	if (p->dns != NULL && file != NULL)
+		(void)evdns_base_resolv_conf_parse(p->dns, DNS_OPTIONS_ALL, file);
 	if (p->dns != NULL) return p->dns;
 	p->dns = evdns_base_new(p->base, quiet);
 	if (p->dns != NULL) (void)evdns_base_load_hosts(p->dns, "/etc/hosts");

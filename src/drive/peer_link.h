@@ -71,7 +71,7 @@ void peer_link_free(struct peer_link *l);
 void peer_link_list(struct peer_link *l, struct node_id node);
 void peer_link_unlist(struct peer_link *l);
 struct peer_link *peer_link_find(const struct peers *p, struct node_id node);
-/* Dial it now, or within its shortest wait, if it is waiting. */
+/* Dial it within its shortest wait, if it is waiting, or if its name is being looked up still. */
 void peer_link_hurry(struct peer_link *l);
 /* Its connection brought a hello. Returns NULL, or why that is to be ended. */
 const char *peer_link_opened(struct peer_link *l, struct peer_conn *c);

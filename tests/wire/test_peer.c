@@ -1,4 +1,10 @@
 /* test_peer.c - members among themselves: who finds whom, who goes and comes back, long messages. */
+#include <arpa/inet.h>
+#include <event2/dns.h>
+#include <event2/dns_struct.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include "peer_world.h"
 
 /* ---- members among themselves ---------------------------------------------------------------- */
@@ -94,6 +100,70 @@ static void a_name_is_resolved(void **state)
 	RUN_UNTIL(w, a->ups == 1);
 	assert_int_equal(a->last_up.v, b->id.v);
 	world_free(w);
+}
+
+/* ---- a name server ------------------------------------------------------------------------------ */
+
+struct name_server {
+	unsigned asked, silent; /* to so many questions it says nothing */
+	struct evdns_server_port *port;
+	char file[64];
+};
+
+static void answer_name(struct evdns_server_request *r, void *ctx)
+{
+	struct name_server *n = ctx;
+	const uint8_t loopback[4] = {127, 0, 0, 1};
+	if (n->asked++ < n->silent) {
+		evdns_server_request_drop(r);
+		return;
+	}
+	if (r->questions[0]->type == EVDNS_TYPE_A)
+		evdns_server_request_add_a_reply(r, r->questions[0]->name, 1, loopback, 1);
+	evdns_server_request_respond(r, 0);
+}
+
+static void name_server_open(struct name_server *n, struct world *w)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof at;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0 && bind(fd, (struct sockaddr *)&at, len) == 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+	n->port = evdns_add_server_port_with_base(w->base, fd, 0, answer_name, n);
+	assert_non_null(n->port);
+	snprintf(n->file, sizeof n->file, "/tmp/dunlin-resolv.XXXXXX");
+	int file = mkstemp(n->file);
+	assert_true(file >= 0);
+	dprintf(file, "nameserver 127.0.0.1:%u\noptions timeout:60 attempts:1\n", ntohs(at.sin_port));
+	close(file);
+}
+
+static void name_server_close(struct name_server *n)
+{
+	evdns_close_server_port(n->port);
+	unlink(n->file);
+}
+
+/* It knows no name of a node that is down, and is slow to say so; then the node is back, and dials. */
+static void a_peer_that_is_heard_is_looked_up_again(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	struct name_server n = {.silent = 2}; /* the A and the AAAA of the first look-up */
+	name_server_open(&n, w);
+	struct peers_config c = config_of(&w->at[0]);
+	c.resolv_conf = n.file;
+	struct station *a = start_with(w, 0, &c), *b = start(w, 1);
+	char room[64];
+	peers_know(a->peers, b->id, address_in(room, sizeof room, "b.test", peers_port(b->peers)));
+	RUN_UNTIL(w, n.asked >= 2);
+	assert_string_equal(stats_of(a, room).state, "resolving");
+	know(b, a);
+	RUN_UNTIL(w, a->ups == 1);
+	assert_true(n.asked > 2); /* the first look-up would have waited for a minute */
+	world_free(w);
+	name_server_close(&n);
 }
 
 static void an_address_that_is_none_is_refused(void **state)
@@ -326,6 +396,7 @@ int main(void)
 		cmocka_unit_test(a_message_to_nobody_is_refused_and_counted),
 		cmocka_unit_test(a_join_list_with_oneself_and_twins_ends_in_one_link_each),
 		cmocka_unit_test(a_name_is_resolved),
+		cmocka_unit_test(a_peer_that_is_heard_is_looked_up_again),
 		cmocka_unit_test(an_address_that_is_none_is_refused),
 		cmocka_unit_test(a_known_node_that_refuses_is_told_down_once),
 		cmocka_unit_test(a_node_that_restarts_goes_down_and_comes_up_again),
