@@ -71,6 +71,11 @@ FUZZERS   := $(patsubst tests/%.c,$(BUILD)/%,$(FUZZ))
 
 .PHONY: all
 all: $(BUILD)/dunlin $(BUILD)/dunlin-sim
+ifeq ($(VARIANT),release)
+all: build/dunlin build/dunlin-sim
+build/dunlin build/dunlin-sim: build/%: $(BUILD)/%
+	$(q)ln -sf release/$* $@
+endif
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
