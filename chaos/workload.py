@@ -79,11 +79,12 @@ class History:
 
 
 class Held:
-    """A context, the operation whose answer gave it, and the union of the sets shown with it."""
-    __slots__ = ("context", "op", "elements")
+    """A context, the operation whose answer gave it, the union of the sets shown with it; and the ETag, if a
+    read gave it."""
+    __slots__ = ("context", "op", "elements", "etag")
 
-    def __init__(self, context, op, elements):
-        self.context, self.op, self.elements = context, op, elements
+    def __init__(self, context, op, elements, etag=None):
+        self.context, self.op, self.elements, self.etag = context, op, elements, etag
 
 
 def value_of(op, key, elements):
@@ -219,10 +220,10 @@ class Client(threading.Thread):
             each = []
         return [e[0] for e in each], set().union(*(e[1] for e in each))
 
-    def keep(self, key, answer, op, elements):
+    def keep(self, key, answer, op, elements, etag=None):
         context = answer.fields.get(b"x-riak-vclock")
         if context:
-            self.held[key] = Held(context.decode(), op, elements)
+            self.held[key] = Held(context.decode(), op, elements, etag)
         elif answer.status == 404:
             self.held.pop(key, None)
 
@@ -240,9 +241,15 @@ class Client(threading.Thread):
             name, pr, query, timeout = "final", 3, "r=all&pr=all", 5000
             pr = self.work.n
         line = {"f": "get", "key": key, "pr": min(pr, self.work.n), "class": name}
+        fields = [("Accept", "multipart/mixed, */*;q=0.5")]
         if view:
             line["view"] = view
-        op, answer = self.send(line, "GET", query, timeout, [("Accept", "multipart/mixed, */*;q=0.5")])
+        elif key in self.held and self.rng.randrange(4) == 0:  # never older than what it was shown last
+            line["at_least"] = self.held[key].op
+            fields.append(("X-Dunlin-At-Least", self.held[key].context))
+            if self.rng.randrange(2) == 0:
+                line["pr"], line["class"], query = 0, "one", "r=1"
+        op, answer = self.send(line, "GET", query, timeout, fields)
         if answer is None:
             return False
         if answer.status not in (200, 300, 404):
@@ -250,10 +257,20 @@ class Client(threading.Thread):
             return False
         shown, elements = self.shown(key, answer)
         self.end("ok", op, status=answer.status, shown=shown)
-        self.keep(key, answer, op, elements)
+        self.keep(key, answer, op, elements, answer.fields.get(b"etag"))
         if view == "final":
             self.work.note_final(key, elements)
         return True
+
+    def condition(self, f, held):
+        """Some puts are done only if the object is as it was shown (that names what is replaced, and stands
+        for its context), or only if there is none."""
+        dice = self.rng.randrange(8)
+        if f != "put" or dice > 1:
+            return None
+        if held is None:
+            return ("If-None-Match", "*")
+        return ("If-Match", held.etag.decode()) if held.etag and dice == 0 else None
 
     def write(self, f, key, with_context):
         held = self.held.get(key) if with_context else None
@@ -262,6 +279,11 @@ class Client(threading.Thread):
         fields, elements, make = [], held.elements if held else set(), None
         if held:
             line["ctx"] = held.op
+        condition = self.condition(f, held)
+        if condition:
+            line["if"] = condition[0]
+            fields.append(condition)
+        elif held:
             fields.append(("X-Riak-Vclock", held.context))
         if f == "put":
             fields.append(("Content-Type", "text/plain"))
@@ -276,6 +298,9 @@ class Client(threading.Thread):
             return
         if answer.status == 404 and f == "delete":
             self.end("fail", op, status=404, excused=True)  # there was nothing to delete
+            return
+        if answer.status == 412 and "if" in line:
+            self.end("fail", op, status=412, excused=True)  # it is not as was asked
             return
         if answer.status not in (200, 201, 204, 300):
             self.failed(op, answer, True)

@@ -131,7 +131,7 @@ static bool view_of(struct reader *r, struct load_op *o, const char *name)
 static bool on_invoke(struct reader *r, const json_t *line, uint64_t t)
 {
 	struct loaded *l = r->l;
-	uint64_t op, key, pr;
+	uint64_t op, key, pr, at_least;
 	if (!number_of(l, line, "op", l->op_count - 1, UINT64_MAX, &op) ||
 	    !number_of(l, line, "key", r->keys, UINT64_MAX, &key) ||
 	    !number_of(l, line, "pr", 255, 0, &pr) || op == UINT64_MAX || key == UINT64_MAX)
@@ -145,6 +145,12 @@ static bool on_invoke(struct reader *r, const json_t *line, uint64_t t)
 	if (strcmp(verb, "delete") == 0) o.verb = LOAD_DELETE;
 	if (o.verb == LOAD_GET && strcmp(verb, "get") != 0) return wrong(l, "f");
 	if (!view_of(r, &o, text_of(line, "view"))) return false;
+	if (!number_of(l, line, "at_least", l->op_count - 1, UINT64_MAX, &at_least)) return false;
+	if (at_least != UINT64_MAX) {
+		if (!l->ops[at_least].answered || l->ops[at_least].key != o.key)
+			return wrong(l, "a context that no answer of this key gave");
+		o.at_least = l->ops[at_least].shown;
+	}
 	l->ops[op] = o;
 	return o.verb == LOAD_GET || on_write(r, &l->ops[op], line, op);
 }
@@ -154,12 +160,14 @@ static void note_read(struct loaded *l, const struct load_op *o, uint64_t t)
 	struct hist_read read = {.view = o->view,
 	                         .key = o->key,
 	                         .shown = o->shown,
+	                         .at_least = o->at_least,
 	                         .pr = o->pr,
 	                         .began_us = o->began_us,
 	                         .ended_us = t};
 	history_read(&l->history, &read);
 	l->final_reads += o->view == HIST_FINAL;
 	l->quorum_reads += o->pr > 0;
+	l->session_reads += o->at_least != HIST_NOTHING;
 }
 
 static bool on_ok(struct loaded *l, uint32_t op, const json_t *line, uint64_t t)

@@ -20,6 +20,7 @@ struct load_op {
 	enum load_verb verb;
 	enum hist_view view;
 	uint32_t key, write, shown; /* write: HIST_NOBODY for a read; shown: with its answer */
+	uint32_t at_least;          /* the shown set that a read's answer must have seen */
 	uint8_t pr;
 	uint64_t began_us;
 };
@@ -30,7 +31,7 @@ struct loaded {
 	uint32_t op_count;
 	uint32_t *op_of_write; /* for naming a write in words */
 	uint32_t foreign_op;   /* the first whose answer showed bytes that nobody wrote */
-	uint32_t final_reads, quorum_reads;
+	uint32_t final_reads, quorum_reads, session_reads;
 	bool drained, undrained; /* hints had all gone; or had not, though there was time */
 	bool compared;           /* replicas were compared after the reads */
 	uint64_t compared_keys, different, not_compared;

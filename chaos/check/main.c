@@ -23,6 +23,7 @@ static const struct {
 	{"P2", "nothing stands beside what covered it, and each dot names one write", check_causality},
 	{"P3", "nothing that was covered came back", check_no_resurrection},
 	{"P5", "no quorum read was stale", check_quorum},
+	{"session", "no session went back", check_sessions},
 	{"P7", "what was answered is what happened", check_honest},
 };
 
@@ -112,9 +113,10 @@ static void print_figures(const struct loaded *l)
 	for (uint32_t i = 0; i < l->history.write_count; i++) outcomes[l->history.writes[i].outcome]++;
 	for (uint32_t i = 0; i < l->op_count; i++) ops += l->ops[i].known;
 	printf("figures: ops=%u reads=%u writes=%u acked=%u none=%u unknown=%u quorum_reads=%u "
-	       "final_reads=%u\n",
+	       "session_reads=%u final_reads=%u\n",
 	       ops, l->history.read_count, l->history.write_count, outcomes[HIST_ACKED],
-	       outcomes[HIST_NONE], outcomes[HIST_UNKNOWN], l->quorum_reads, l->final_reads);
+	       outcomes[HIST_NONE], outcomes[HIST_UNKNOWN], l->quorum_reads, l->session_reads,
+	       l->final_reads);
 }
 
 int main(int argc, char **argv)

@@ -181,6 +181,25 @@ def a_read_of_fewer_primaries_may_be_stale():
     holds(s.end(a))
 
 
+def a_session_that_goes_back_is_refused():
+    s = Story()
+    a = s.put()
+    read = s.read(a)
+    b = s.put(ctx=read)
+    s.read(a, at_least=read)
+    s.read(b, at_least=b)
+    holds(s.end(b))
+    s.read(a, at_least=b)  # it was shown b by its own answer
+    refused(s.end(b), "session")
+
+
+def a_session_names_an_answer_of_its_key():
+    s = Story()
+    a = s.put(answer="unknown")
+    s.read(a, at_least=a)
+    misread(s, "a context that no answer of this key gave")
+
+
 def one_vtag_for_two_writes_is_refused():
     s = Story()
     a, b = s.invoke("put"), s.invoke("put")
