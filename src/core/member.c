@@ -221,9 +221,18 @@ uint64_t member_time_ms(const struct node *n)
 	return now < most ? now : most;
 }
 
+/* Who knows the clocks of less than half of the members (it has just started, and reaches nobody) cannot
+ * know that its own is right. */
+static bool clocks_are_known(const struct node *n)
+{
+	uint32_t known = 1;
+	for (uint32_t i = 0; i < n->peer_count; i++) known += n->peers[i].offset_known;
+	return 2 * known > n->peer_count;
+}
+
 uint64_t member_now_ms(const struct node *n)
 {
-	return n->clock_off ? 0 : member_time_ms(n);
+	return n->clock_off || !clocks_are_known(n) ? 0 : member_time_ms(n);
 }
 
 /* After a start (or after forming) the first requests would find everybody down: a node says that it

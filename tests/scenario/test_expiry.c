@@ -92,6 +92,23 @@ static void a_clock_that_is_off_makes_nothing_expire(void **state)
 	expect_answer(s, get(s, B, "k2"), "deleted"); /* well again */
 }
 
+/* It has just started, its clock is wrong, and nobody is there to say so. */
+static void who_knows_no_other_clock_makes_nothing_expire(void **state)
+{
+	struct story *s = *state;
+	begin(s, 3);
+	put_for(s, A, "k", "for an hour", 3600, NOTHING);
+	run(s, 100);
+	node_dies(s, B);
+	cut(s, A, B, true);
+	cut(s, C, B, true);
+	s->node[B].wall_ms = 7200 * 1000;
+	node_starts(s, B);
+	run(s, 4000);
+	s->next.r = 1;
+	expect_answer(s, get(s, B, "k"), "for an hour");
+}
+
 /* Its hybrid clock stays where its wall clock has been. */
 static void a_clock_that_was_off_neither_ends_nor_prolongs_a_life(void **state)
 {
@@ -137,6 +154,7 @@ int main(void)
 		STORY(a_first_write_may_follow_an_expired_value),
 		STORY(a_delete_of_what_has_expired_finds_nothing),
 		STORY(a_clock_that_is_off_makes_nothing_expire),
+		STORY(who_knows_no_other_clock_makes_nothing_expire),
 		STORY(a_clock_that_was_off_neither_ends_nor_prolongs_a_life),
 		STORY(expiry_is_no_difference_between_replicas),
 	};

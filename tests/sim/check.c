@@ -174,12 +174,12 @@ static bool was_gone(const struct history *h, uint32_t write)
 	return false;
 }
 
-/* Shown long after its time, in a final view: all clocks are right by then. */
+/* Shown long after its time, in a final view: all clocks are right by then. (Not after the time that its
+ * writer meant: a node that has just started and reaches nobody takes its own clock for right.) */
 static bool is_overdue(const struct history *h, uint32_t write, uint64_t at_us)
 {
 	const struct hist_write *w = &h->writes[write];
-	if (w->ttl_us == 0 || w->ended_us == UINT64_MAX) return false;
-	return at_us > w->ended_us + w->ttl_us + CLOCKS_APART_US;
+	return w->dies_us > 0 && at_us > w->dies_us + CLOCKS_APART_US;
 }
 
 static bool expiry_in(const struct history *h, const struct hist_read *r, struct check_failure *out)

@@ -31,6 +31,7 @@ struct hist_write {
 	uint8_t pw;        /* primaries that its answer promises */
 	bool appeared;     /* some read or store showed it */
 	uint64_t ttl_us;   /* it lives so long; 0: for ever */
+	uint64_t dies_us;  /* by what it bears itself; 0: nobody was shown it yet, or for ever */
 	struct dot dot;    /* 0 until known */
 	uint32_t shown;    /* what its client had been shown */
 	uint64_t began_us, ended_us;

@@ -217,6 +217,11 @@ struct wall world_wall(const struct world *w, uint16_t proc)
 	return (struct wall){(uint64_t)(SIM_EPOCH_MS + us / 1000)};
 }
 
+uint64_t world_us_of(uint64_t unix_ms)
+{
+	return unix_ms <= SIM_EPOCH_MS ? 1 : (unix_ms - SIM_EPOCH_MS) * 1000;
+}
+
 /* ---- stepping ------------------------------------------------------------------------------- */
 
 int world_find(const struct world *w, struct node_id id)

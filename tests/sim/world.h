@@ -169,6 +169,8 @@ void world_perform(struct world *w, uint16_t proc);
 /* The node's own clocks, now. */
 struct instant world_instant(const struct world *w, uint16_t proc);
 struct wall world_wall(const struct world *w, uint16_t proc);
+/* Virtual time at which a right wall clock shows that. */
+uint64_t world_us_of(uint64_t unix_ms);
 
 /* The first failure stays. */
 void world_fail(struct world *w, const char *promise, uint32_t key, uint32_t write,
