@@ -41,6 +41,8 @@
 #define RDB_PREFIX_BITS 16
 #define RDB_PREFIXES (1U << RDB_PREFIX_BITS)
 #define RDB_NAME_BYTES 32
+/* Of a table file. */
+#define RDB_BLOCK_BYTES KIB(8)
 
 __extension__ typedef unsigned __int128 rdb_position;
 
@@ -189,7 +191,7 @@ struct rdb_stream {
 	struct bytes last; /* the key of the last item, in `last_key`; at first `after` */
 	uint8_t *last_key;
 	size_t last_room;
-	bool fine;           /* see below */
+	rdb_position step;   /* see below */
 	bool begun, waiting; /* `waiting`: the iterator stands on what was not given out yet */
 	bool damaged;        /* inside damage up to `damage_to`; `prefix` is next */
 	rdb_position damage_to;
@@ -205,9 +207,8 @@ struct rdb_stream_options {
 	struct rdb *noted_by;
 	struct rdb_generation *generation;
 	const rocksdb_snapshot_t *snapshot; /* may be NULL */
-	bool
-		fine; /* look for the end of damage prefix by prefix, up to all 65536: slow, passes over nothing */
-	struct bytes after, until; /* exclusive; borrowed */
+	rdb_position step;                  /* in looking for the end of damage; 0: doubled each time */
+	struct bytes after, until;          /* exclusive; borrowed */
 };
 void rdb_stream_open(struct rdb_stream *st, const struct rdb_stream_options *o);
 /* The next item in order; the stream may be asked again after the end. */

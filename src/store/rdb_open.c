@@ -9,7 +9,6 @@
 
 /* For rocksdb_filterpolicy_create_bloom_full: one false positive in a hundred, 10 bits a key. */
 #define BLOOM_BITS 10.0
-#define BLOCK_BYTES KIB(8)
 #define TABLE_BYTES MIB(32)
 
 static const char *const family_names[STORE_FAMILY_COUNT] = {"objects", "ages", "hints", "meta"};
@@ -83,7 +82,7 @@ static void set_table(rocksdb_options_t *o, rocksdb_cache_t *cache, bool filter)
 {
 	rocksdb_block_based_table_options_t *t = rocksdb_block_based_options_create();
 	rocksdb_block_based_options_set_block_cache(t, cache);
-	rocksdb_block_based_options_set_block_size(t, BLOCK_BYTES);
+	rocksdb_block_based_options_set_block_size(t, RDB_BLOCK_BYTES);
 	rocksdb_block_based_options_set_format_version(t, 5);
 	/* Indexes and filters count as cache, so that memory is bounded however many keys there are. */
 	rocksdb_block_based_options_set_cache_index_and_filter_blocks(t, 1);

@@ -51,6 +51,7 @@ struct rdb_salvage {
 	rocksdb_options_t *options;
 	struct file *files;
 	uint32_t count, room;
+	rdb_position step; /* see step_of */
 	char dir[DATADIR_PATH_BYTES_MAX];
 };
 
@@ -236,7 +237,7 @@ static bool each_key(const struct rdb_salvage *v, const struct stretch *s, rocks
                      rocksdb_column_family_handle_t *handle, struct rdb_culprits *met)
 {
 	struct rdb_stream st;
-	struct rdb_stream_options o = {.db = db, .handle = handle, .after = s->after, .fine = true};
+	struct rdb_stream_options o = {.db = db, .handle = handle, .after = s->after, .step = v->step};
 	uint64_t bytes = 0;
 	bool more = true;
 	rdb_stream_open(&st, &o);
@@ -314,12 +315,24 @@ static rocksdb_options_t *options_new(void)
 	return o;
 }
 
+/* A sixteenth of what a block spans, if all blocks lay side by side: keys are hashes. So looking for the
+ * end of damage takes sixteen tries for each block there is, at most. */
+static rdb_position step_of(const struct rdb_salvage *v)
+{
+	uint64_t blocks = 1;
+	for (uint32_t i = 0; i < v->count; i++) blocks += v->files[i].size / RDB_BLOCK_BYTES + 1;
+	return ~(rdb_position)0 / blocks / 16 + 1;
+}
+
 struct rdb_salvage *rdb_salvage_new(struct rdb *r, const struct rdb_generation *g)
 {
 	struct rdb_salvage *v = store_alloc(sizeof(*v));
 	*v = (struct rdb_salvage){.r = r, .g = g, .options = options_new()};
 	rdb_salvage_clear(r);
-	if (join(r->path, ".salvage", "", v->dir) && link_files(v)) return v;
+	if (join(r->path, ".salvage", "", v->dir) && link_files(v)) {
+		v->step = step_of(v);
+		return v;
+	}
 	rdb_salvage_free(v);
 	return NULL;
 }

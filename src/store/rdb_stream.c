@@ -83,18 +83,16 @@ static bool readable_at(struct rdb_stream *st, rdb_position p)
 	return iterator_err(st) == ERR_OK;
 }
 
-/* The next place to try: twice as far as before; or, where nothing is to be passed over, the beginning
- * of the next prefix. */
+/* The next place to try: twice as far as before, or one step. */
 static rdb_position next_try(const struct rdb_stream *st, rdb_position from, rdb_position bad)
 {
-	rdb_position prefix = (rdb_position)1 << (128 - RDB_PREFIX_BITS);
-	rdb_position step = st->fine ? prefix - bad % prefix : bad == from ? 1 : bad - from;
+	rdb_position step = st->step > 0 ? st->step : bad == from ? 1 : bad - from;
 	return POSITION_MAX - bad > step ? bad + step : POSITION_MAX;
 }
 
 /* The last position that cannot be read from; the iterator then stands behind it. `from` and
  * whatever lies directly behind cannot be. What can be read between two damaged places may be passed
- * over, if it is not larger than the first of them. */
+ * over, if it is smaller than a step; without one, if it is not larger than the first of them. */
 static rdb_position end_of_damage(struct rdb_stream *st, rdb_position from)
 {
 	rdb_position bad = from, good = next_try(st, from, bad);
@@ -200,7 +198,7 @@ void rdb_stream_open(struct rdb_stream *st, const struct rdb_stream_options *o)
 	                          .after = o->after,
 	                          .last = o->after,
 	                          .until = o->until,
-	                          .fine = o->fine};
+	                          .step = o->step};
 	st->options = rocksdb_readoptions_create();
 	if (o->snapshot != NULL) rocksdb_readoptions_set_snapshot(st->options, o->snapshot);
 	rocksdb_readoptions_set_verify_checksums(st->options, 1);
