@@ -225,6 +225,25 @@ static void a_stand_in_copy_that_changed_on_its_way_home_is_kept_for_another_rou
 	assert_string_equal(held(s, D, "k"), "nothing");
 }
 
+/* It minted for the key, and forgot it with its copy: what it mints next must not claim to follow that. */
+static void who_dropped_a_copy_that_it_minted_covers_nothing_of_it_later(void **state)
+{
+	struct story *s = *state;
+	begin(s, 5);
+	node_dies(s, C);
+	run(s, 5);
+	expect_answer(s, put(s, D, "k", "v1", NOTHING), "stored, fallbacks 1");
+	node_starts(s, C);
+	run(s, 5000);
+	assert_string_equal(held(s, C, "k"), "v1");
+	assert_string_equal(held(s, D, "k"), "nothing");
+	node_dies(s, C);
+	run(s, 5);
+	put(s, D, "k", "v2", NOTHING); /* by one who was shown nothing */
+	run(s, 20);
+	expect_answer(s, get(s, A, "k"), "v1|v2");
+}
+
 static void stand_in_copies_are_counted_again_after_a_restart(void **state)
 {
 	struct story *s = *state;
@@ -420,6 +439,7 @@ int main(void)
 		STORY(an_old_stand_in_copy_goes_when_a_majority_has_confirmed_it),
 		STORY(a_primary_that_confirms_nothing_durable_does_not_free_a_stand_in_copy),
 		STORY(a_stand_in_copy_that_changed_on_its_way_home_is_kept_for_another_round),
+		STORY(who_dropped_a_copy_that_it_minted_covers_nothing_of_it_later),
 		STORY(stand_in_copies_are_counted_again_after_a_restart),
 		STORY(a_node_outside_the_list_forwards_once),
 		STORY(a_forwarded_answer_has_all_that_the_coordinator_said),
