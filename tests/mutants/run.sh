@@ -26,7 +26,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 tree=$(cd "$here/../.." && pwd)
 jobs=${JOBS:-2}
 seconds=${MUTANT_SECONDS:-180}
-sim_default="build/release/dunlin-sim --seeds ${SEEDS:-40} --time 60s --stop --no-shrink"
+sim_default="build/release/dunlin-sim --seeds ${SEEDS:-160} --time 60s --stop --no-shrink"
 work=$(mktemp -d "${TMPDIR:-/tmp}/dunlin-mutants.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM

@@ -225,6 +225,30 @@ static void a_stand_in_copy_that_changed_on_its_way_home_is_kept_for_another_rou
 	assert_string_equal(held(s, D, "k"), "nothing");
 }
 
+/* A and B have confirmed v2; then v1, which is older, joins it: that nobody has confirmed. */
+static void what_joins_a_stand_in_copy_is_to_be_confirmed_by_all_anew(void **state)
+{
+	struct story *s = *state;
+	begin(s, 5);
+	node_dies(s, C);
+	run(s, 5);
+	net_delay(s, A, D, ms(2500));
+	cut(s, A, B, true); /* to the end: B hears of v1 from D, or never */
+	s->next.w = 1;
+	put(s, A, "k", "v1", NOTHING);
+	net_delay(s, A, D, ms(1)); /* what follows overtakes it */
+	put(s, B, "k", "v2", NOTHING);
+	run(s, 2000);
+	assert_string_equal(held(s, D, "k"), "v2");
+	run(s, 1000);
+	assert_string_equal(held(s, D, "k"), "v1|v2");
+	node_starts(s, C);
+	run(s, 10000);
+	assert_string_equal(held(s, C, "k"), "v1|v2");
+	assert_string_equal(held(s, B, "k"), "v1|v2");
+	assert_string_equal(held(s, D, "k"), "nothing");
+}
+
 /* It minted for the key, and forgot it with its copy: what it mints next must not claim to follow that. */
 static void who_dropped_a_copy_that_it_minted_covers_nothing_of_it_later(void **state)
 {
@@ -439,6 +463,7 @@ int main(void)
 		STORY(an_old_stand_in_copy_goes_when_a_majority_has_confirmed_it),
 		STORY(a_primary_that_confirms_nothing_durable_does_not_free_a_stand_in_copy),
 		STORY(a_stand_in_copy_that_changed_on_its_way_home_is_kept_for_another_round),
+		STORY(what_joins_a_stand_in_copy_is_to_be_confirmed_by_all_anew),
 		STORY(who_dropped_a_copy_that_it_minted_covers_nothing_of_it_later),
 		STORY(stand_in_copies_are_counted_again_after_a_restart),
 		STORY(a_node_outside_the_list_forwards_once),
