@@ -105,7 +105,8 @@ static void a_name_is_resolved(void **state)
 /* ---- a name server ------------------------------------------------------------------------------ */
 
 struct name_server {
-	unsigned asked, silent; /* to so many questions it says nothing */
+	unsigned asked, silent; /* so many questions it answers at the end */
+	struct evdns_server_request *held[2];
 	struct evdns_server_port *port;
 	char file[64];
 };
@@ -115,7 +116,7 @@ static void answer_name(struct evdns_server_request *r, void *ctx)
 	struct name_server *n = ctx;
 	const uint8_t loopback[4] = {127, 0, 0, 1};
 	if (n->asked++ < n->silent) {
-		evdns_server_request_drop(r);
+		n->held[n->asked - 1] = r;
 		return;
 	}
 	if (r->questions[0]->type == EVDNS_TYPE_A)
@@ -139,8 +140,11 @@ static void name_server_open(struct name_server *n, struct world *w)
 	close(file);
 }
 
-static void name_server_close(struct name_server *n)
+static void name_server_close(struct name_server *n, struct world *w)
 {
+	for (unsigned i = 0; i < n->silent; i++)
+		evdns_server_request_respond(n->held[i], DNS_ERR_NOTEXIST);
+	run_for(w, 200);
 	evdns_close_server_port(n->port);
 	unlink(n->file);
 }
@@ -162,8 +166,8 @@ static void a_peer_that_is_heard_is_looked_up_again(void **state)
 	know(b, a);
 	RUN_UNTIL(w, a->ups == 1);
 	assert_true(n.asked > 2); /* the first look-up would have waited for a minute */
+	name_server_close(&n, w);
 	world_free(w);
-	name_server_close(&n);
 }
 
 static void an_address_that_is_none_is_refused(void **state)
