@@ -1,6 +1,7 @@
 #!/bin/sh
 # seeds.sh - run the seeds of seeds.txt. Last line: N passed, N failed.
 cd "$(dirname "$0")/../.." || exit 2
+mkdir -p build/logs
 sed 's/#.*//' tests/sim/seeds.txt | {
 	passed=0 failed=0
 	while read -r seed options; do
