@@ -175,7 +175,7 @@ static void count_answers(struct trace_step *s, const struct coord *c)
 	s->write = c->writing;
 	s->got = (uint8_t)quorum_got(&c->quorum);
 	s->got_primary = (uint8_t)quorum_got_primary(&c->quorum);
-	s->need = k->r;
+	s->need = k->replies;
 	s->need_primary = k->pr;
 	if (!c->writing) return;
 	s->need = k->w > k->dw ? k->w : k->dw;

@@ -17,7 +17,8 @@
  * Always true:
  *   F1  a put goes to `now`, a delete to both: what `now` has is newer than what `old` has;
  *   F2  a copy from `old` is durable before `old` is dropped, and never replaces anything in `now`;
- *   F3  what could be read before a rebuild can be read during it and behind it;
+ *   F3  what could be read before a rebuild can be read during it and behind it (but for less than a
+ *       sixteenth of a block between two damaged places: rdb_salvage.c, step_of);
  *   F4  what a rebuild could not read stays damage to all readers (S4) until they were told so, also
  *       over a restart: each stretch of it has a stand-in in `now`, below. */
 #ifndef DUNLIN_RDB_H
