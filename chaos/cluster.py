@@ -7,6 +7,7 @@ The backends are namespaces.py (processes, the default) and containers.py (--doc
 """
 import os
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -23,7 +24,7 @@ QUIET = ("dunlin_hints", "dunlin_stand_ins", "dunlin_suspect_partitions", "dunli
 # Counters that tell of trouble, without their `dunlin_` and `_total`.
 TELLING = ("stand_ins_taken", "hints_kept", "hints_dropped", "peers_down_events", "requests_failed",
            "requests_busy", "read_repairs", "forwards_sent", "late_answers", "clock_refused",
-           "store_failures", "corrupt_records", "siblings_refused")
+           "store_failures", "corrupt_records", "old_copies", "siblings_refused")
 
 
 def enter(netns, *command):
@@ -69,6 +70,23 @@ class Node:
             self.signal(how)
             self.process.wait(60)
         self.process = None
+
+    # ---- its disk ----
+
+    def data_here(self):
+        """Where its data is for us; None: we cannot get at it."""
+        return self.data
+
+    def save_disk(self, to):
+        """A copy of all of it, of a node that does not run."""
+        subprocess.run(["cp", "-a", self.data_here() + "/.", to + "/"], check=True)
+
+    def put_back_disk(self, copy):
+        here = self.data_here()
+        for name in os.listdir(here):
+            path = os.path.join(here, name)
+            shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
+        subprocess.run(["cp", "-a", copy + "/.", here + "/"], check=True)
 
     # ---- how it is ----
 

@@ -127,7 +127,8 @@ class ContainerNode(Node):
             words += ["--volume", self.clock + ":/chaos-clock.so:ro", "--env", "LD_PRELOAD=/chaos-clock.so",
                       "--volume", os.path.abspath(self.dir) + "/clock:/chaos-clock:ro",
                       "--env", "CHAOS_CLOCK=/chaos-clock"]
-        words += ["--volume", "%s:%s" % (self.cluster.make("volume", self.name), DATA),
+        self.volume = self.cluster.make("volume", self.name)
+        words += ["--volume", "%s:%s" % (self.volume, DATA),
                   "--volume", "%s:%s" % (self.cluster.key_volume, KEY_DIR)]
         self.cluster.create(self.name, self.host, *words, self.cluster.image)
 
@@ -162,6 +163,10 @@ class ContainerNode(Node):
             command = ["kill", "--signal", str(int(how))]
         # It fails for one that has just ended by itself.
         subprocess.run(["docker", *command, self.container], capture_output=True, timeout=ENGINE_SECONDS)
+
+    def data_here(self):
+        path = docker("volume", "inspect", "--format", "{{.Mountpoint}}", self.volume).strip()
+        return path if os.path.isdir(path) else None
 
     def pause(self):
         docker("pause", self.container)

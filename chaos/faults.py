@@ -6,7 +6,9 @@ running; that the cluster finds together again is not its business.
 """
 import os
 import random
+import shutil
 import signal
+import tempfile
 import time
 
 NAMES = []  # in the order of this file; what --faults may name
@@ -356,15 +358,50 @@ class Clock(Fault):
             n.set_clock(0)
 
 
-# ---- what is not survivable yet -----------------------------------------------------------------
+# ---- disks that forget --------------------------------------------------------------------------
 
 @fault("restored-copy", "a node comes back with an old copy of its disk")
 class RestoredCopy(Fault):
-    def cannot(self):
-        return "a disk restored from an older copy is not handled yet (docs/FAULTS.md)"
+    """Nothing else may strike before the node has verified its memory: what it lost is on few disks."""
+    verify_seconds = 120
 
+    def cannot(self):
+        return "" if self.nodes[0].data_here() else "the nodes' data is not on this machine"
+
+    def on(self):
+        self.struck, self.restored = self.some(1)[0], False
+        self.copy = tempfile.mkdtemp(prefix="copy-", dir=self.struck.dir)
+        self.struck.kill(signal.SIGTERM)
+        self.struck.save_disk(self.copy)
+        self.cluster.start(self.struck)
+        return self.struck.name
+
+    def during(self, seconds):
+        time.sleep(max(5.0, seconds / 2))
+        self.struck.kill()
+        self.struck.put_back_disk(self.copy)
+        self.restored = True
+        self.cluster.start(self.struck)
+        time.sleep(seconds / 2)
+
+    def off(self):
+        shutil.rmtree(self.copy, ignore_errors=True)
+        if not self.struck.alive():
+            self.cluster.start(self.struck)
+        end = time.monotonic() + (self.verify_seconds if self.restored else 0)
+        while time.monotonic() < end:
+            m = self.struck.metrics()
+            if m.get("dunlin_old_copies_total", 0) > 0 and m.get("dunlin_suspect_partitions") == 0:
+                return
+            time.sleep(0.2)
+        if self.restored:
+            raise RuntimeError("%s did not find out and verify its old copy in %d s" %
+                               (self.struck.name, self.verify_seconds))
+
+
+# ---- what is not survivable yet -----------------------------------------------------------------
 
 @fault("replaced-node", "a node is replaced by an empty one")
 class ReplacedNode(Fault):
     def cannot(self):
-        return "a wiped disk is not handled yet, nor can a member be replaced (docs/FAULTS.md)"
+        return "a member cannot be replaced yet (docs/FAULTS.md)"

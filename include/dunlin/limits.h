@@ -232,6 +232,8 @@
 #define SCAN_PAGE_BYTES KIB(48)
 #define SCAN_PAGE_ENTRIES_MAX 2048
 
+/* A node that stores anything says so on its disk this often at most (memory.c). */
+#define MEMORY_BEAT_US SECONDS(1)
 /* Merges of a verification under way at once, and how long it rests when a replica is silent. */
 #define VERIFY_MERGES_MAX 32
 #define VERIFY_PAUSE_US SECONDS(1)

@@ -32,8 +32,10 @@ enum msg_type {
 
 struct msg_heartbeat {
 	uint64_t wall_ms;
-	uint64_t start_nonce; /* drawn at each start of the process */
-	struct epoch epoch;   /* of the sender's layout; 0 while it has none */
+	uint64_t start_nonce;             /* drawn at each start of the process */
+	uint64_t beat;                    /* the sender's newest durable one */
+	uint64_t heard_nonce, heard_beat; /* the receiver's, as the sender heard them last; 0: never */
+	struct epoch epoch;               /* of the sender's layout; 0 while it has none */
 	bool answer; /* the receiver has not heard from this start yet: please answer at once */
 	uint8_t props_hash[16]; /* of all bucket properties; zeroes until formed */
 	/* What a forming cluster needs to know; empty once formed. */

@@ -112,6 +112,9 @@ const char *node_trouble(const struct node *n);
 	X(corrupt_records, COUNTER, "damaged records met")                                             \
 	X(corrupt_purged, COUNTER, "damaged records removed that no other replica could mend")         \
 	X(suspect_partitions, GAUGE, "partitions whose memory is not vouched for")                     \
+	X(old_copies, COUNTER, "times the disk turned out to be an older copy of itself")              \
+	X(memory_confirmed, GAUGE,                                                                     \
+	  "1: more than half of the members know of no later state of this disk")                      \
 	X(verified_partitions, COUNTER, "partitions verified against all other replicas")              \
 	X(coord_slots_used, GAUGE, "client requests in flight")                                        \
 	X(replica_slots_used, GAUGE, "peers' requests in flight")                                      \

@@ -214,7 +214,21 @@ void member_forgive_own_pause(struct node *n);
 void member_peers_changed(struct node *n);
 void member_reindex(struct node *n, const struct layout *l);
 
+/* memory.c */
+enum err memory_boot(struct node *n, struct bytes value);
+void memory_tick(struct node *n, struct effects *fx);
+void memory_on_stored(struct node *n, const struct chore *ch, enum err e);
+/* Of our own memory, and of the peer's, in a heartbeat to it; and what one from it says. */
+void memory_tell(const struct node *n, const struct peer *p, struct msg_heartbeat *h);
+void memory_on_heartbeat(struct node *n, struct peer *p, const struct msg_heartbeat *h);
+/* Who confirms us may have changed, or the members. */
+void memory_judge(struct node *n);
+
+/* Is what this node finds, and does not find, in this partition all that it ever knew? */
 bool partition_vouched(const struct node *n, struct partition_id p);
+/* The whole disk is an old copy. Memory only: verify_add_record makes it durable. */
+void verify_suspect_all(struct node *n);
+bool verify_add_record(struct node *n, struct chore *ch, struct write *w);
 /* A record of this partition is damaged: stop vouching for it, take a new actor, verify it. */
 void verify_suspect(struct node *n, struct partition_id p, struct effects *fx);
 void verify_tick(struct node *n, struct effects *fx);
@@ -243,6 +257,7 @@ static inline struct bytes store_key_full(struct bytes store_key)
 #define META_VOTE BYTES("vote")
 #define META_LAYOUT BYTES("layout")
 #define META_SUSPECT BYTES("suspect")
+#define META_MEMORY BYTES("memory")
 #define META_PROPS BYTES("props/")
 
 #endif

@@ -237,13 +237,15 @@ enum chore_kind {
 	CHORE_SUSPECT, /* which partitions are not vouched for */
 	CHORE_HINT_PAGE,
 	CHORE_VERIFY,
-	CHORE_PROPS /* a page of bucket properties */
+	CHORE_MEMORY, /* beats */
+	CHORE_PROPS   /* a page of bucket properties */
 };
 
 struct chore {
 	struct slot slot;
 	enum chore_kind kind;
 	struct bytes layout;         /* of VOTE and LAYOUT */
+	uint64_t beat;               /* of MEMORY */
 	struct props_entry *entries; /* of PROPS: as they will be */
 	uint32_t entry_count;
 };
@@ -257,6 +259,8 @@ struct peer {
 	struct latency reads; /* its answers to our reads */
 	struct instant heard;
 	uint64_t start_nonce;
+	uint64_t beat;  /* the newest that it told us, in any of its lives and ours */
+	bool confirms;  /* it heard no beat of ours that is later than our own */
 	bool props_met; /* its bucket properties were ours, when last heard */
 	bool offset_known;
 	int64_t offset_ms; /* its wall clock minus ours */
@@ -268,6 +272,18 @@ struct peer {
 	uint8_t name[MEMBER_NAME_BYTES_MAX];
 	uint8_t address[MEMBER_ADDRESS_BYTES_MAX];
 	uint8_t zone[MEMBER_ZONE_BYTES_MAX];
+};
+
+/* ---- what the disk should know (memory.c) ------------------------------------------------------ */
+
+struct memory {
+	uint64_t beat; /* durable */
+	uint64_t lost; /* 0, or a later one that somebody heard from us */
+	struct instant next;
+	bool confirmed; /* the others know of nothing later: this node vouches for its memory */
+	bool dirty;     /* something was stored since the last beat */
+	bool heard;     /* others' beats changed since they were stored */
+	bool busy;      /* the record is being written */
 };
 
 /* ---- verification of a partition (verify.c) -------------------------------------------------- */
@@ -286,6 +302,7 @@ struct verify {
 	struct partition_id partition;
 	uint32_t side; /* which place of the preference list is pulled from */
 	bool last_page;
+	bool again;         /* all became suspect meanwhile: what was begun before does not count */
 	uint32_t open;      /* merges or purges under way */
 	bool busy;          /* one is being begun: its end does not begin the next */
 	uint32_t at, count; /* next entry of the page, entries in it */
@@ -346,6 +363,7 @@ struct node {
 	uint32_t boot_chores; /* still to be done before we serve */
 	struct hlc boot_reserved;
 	struct courier courier;
+	struct memory memory;
 	struct verify verify;
 	struct props_map props;
 	struct budget background;

@@ -46,6 +46,7 @@ enum err form_adopt(struct node *n, struct bytes layout)
 	n->formed = true;
 	n->phase = NODE_SERVING;
 	n->beat_at = 0;
+	memory_judge(n);
 	return ERR_OK;
 }
 
@@ -213,12 +214,26 @@ void form_on_vote(struct node *n, struct node_id from, const struct msg *m, stru
 	if (!n->forming) form_tick(n, fx);
 }
 
-/* Only what we voted for can stand with us in it. */
+static bool names_us(struct node *n, struct bytes layout)
+{
+	struct arena scratch;
+	struct layout l;
+	arena_init(&scratch, &n->pool);
+	bool named = layout_decode(layout, &scratch, &l) == ERR_OK && layout_find(&l, n->self) >= 0;
+	arena_free(&scratch);
+	return named;
+}
+
+/* Only what we voted for can stand with us in it. So where one stands that names us, and we know of no
+ * vote at all, we did vote: our disk is a copy from before that (memory.c finds it out). */
 void form_on_layout(struct node *n, struct node_id from, const struct msg *m, struct effects *fx)
 {
 	(void)from;
-	if (n->phase != NODE_FORMING || n->forming || !n->vote_durable) return;
-	if (bytes_equal(n->vote, m->layout.layout)) store(n, CHORE_LAYOUT, META_LAYOUT, n->vote, fx);
+	struct bytes layout = m->layout.layout;
+	if (n->phase != NODE_FORMING || n->forming) return;
+	bool voted = n->vote.len > 0;
+	if (voted ? n->vote_durable && bytes_equal(n->vote, layout) : names_us(n, layout))
+		store(n, CHORE_LAYOUT, META_LAYOUT, layout, fx);
 }
 
 const char *form_trouble(const struct node *n)

@@ -81,6 +81,7 @@ static void send_heartbeat(struct node *n, struct peer *p, bool answer, struct e
 		.join_count = (uint16_t)n->config.join_count,
 		.weight = n->config.weight,
 	};
+	memory_tell(n, p, h);
 	if (n->formed) props_hash(n, h->props_hash);
 	if (n->formed) return;
 	h->name = n->config.name;
@@ -173,6 +174,7 @@ void member_on_heartbeat(struct node *n, struct peer *p, const struct msg *m, st
 	p->offset_ms = (int64_t)h->wall_ms - (int64_t)n->wall.ms;
 	p->offset_known = true;
 	p->unformed = h->epoch.v == 0;
+	memory_on_heartbeat(n, p, h);
 	if (!n->formed) {
 		p->expect = h->expect;
 		p->weight = h->weight;

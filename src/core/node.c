@@ -242,6 +242,7 @@ static void account(struct node *n, struct slot *s, enum err e)
 	n->counters.hints += (uint64_t)(int64_t)w->hints;
 	n->counters.stand_ins += (uint64_t)(int64_t)w->stand_ins;
 	if (w->hints > 0) n->counters.hints_kept += (uint64_t)w->hints;
+	if (ticket_pool(s->self) != SLOT_CHORE) n->memory.dirty = true;
 }
 
 static void on_written(struct node *n, const struct event *ev, struct effects *fx)
@@ -384,6 +385,7 @@ static void on_tick(struct node *n, struct effects *fx)
 	if (n->phase == NODE_FORMING && n->form_due && effects_have_room(fx)) form_tick(n, fx);
 	if (n->phase != NODE_SERVING) return;
 	if (effects_have_room(fx)) hint_tick(n, fx);
+	if (effects_have_room(fx)) memory_tick(n, fx);
 	if (effects_have_room(fx)) verify_tick(n, fx);
 }
 
@@ -471,8 +473,11 @@ const char *node_trouble(const struct node *n)
 	if (n->phase == NODE_FORMING) return form_trouble(n);
 	if (!n->settled) return "starting: listening for the other members, and catching up with them";
 	if (n->clock_off) return "this node's clock is too far from its peers': it takes no writes";
+	if (!n->memory.confirmed)
+		return "waiting for other members to confirm that this disk is no old copy";
 	if (verify_suspect_count(n) > 0)
-		return "some partitions are being verified after a damaged record";
+		return "some partitions are being verified: a record was damaged, or the disk is an old "
+		       "copy";
 	return "";
 }
 
@@ -484,6 +489,7 @@ void node_metrics(const struct node *n, struct node_metrics *out)
 		if (n->peers[i].up && n->peers[i].id.v != n->self.v) out->peers_up++;
 	out->actors_drawn = n->clock.actors_drawn;
 	out->suspect_partitions = verify_suspect_count(n);
+	out->memory_confirmed = n->memory.confirmed;
 	out->coord_slots_used = n->coords.used;
 	out->replica_slots_used = n->replicas.used;
 	out->keys_in_flight = n->keys.used;

@@ -1,7 +1,8 @@
 /* verify.c - memory that a node does not vouch for, and how it comes to vouch for it again.
  *
- * A damaged record makes its whole partition suspect, durably: what is not found there counts for
- * nothing, and nothing there counts towards pr, until the partition was verified:
+ * A damaged record makes its whole partition suspect, durably, and a disk that is an old copy
+ * (memory.c) makes all of them so: what is not found there counts for nothing, and nothing there
+ * counts towards pr, until the partition was verified:
  *
  *   IDLE -> ASKED --page--> MERGING --page merged--> ASKED ... for each other replica in turn
  *             |                                        \--all of them--> SCANNING our own records
@@ -16,9 +17,14 @@
 
 /* ---- which partitions ----------------------------------------------------------------------------------- */
 
+static bool is_suspect(const struct node *n, struct partition_id p)
+{
+	return (n->suspect[p.v / 8] >> p.v % 8 & 1) != 0;
+}
+
 bool partition_vouched(const struct node *n, struct partition_id p)
 {
-	return (n->suspect[p.v / 8] >> p.v % 8 & 1) == 0;
+	return n->memory.confirmed && !is_suspect(n, p);
 }
 
 uint32_t verify_suspect_count(const struct node *n)
@@ -29,21 +35,28 @@ uint32_t verify_suspect_count(const struct node *n)
 	return count;
 }
 
-static void write_suspects(struct node *n, struct effects *fx)
+bool verify_add_record(struct node *n, struct chore *ch, struct write *w)
 {
-	struct arena scratch;
-	arena_init(&scratch, &n->pool);
 	uint32_t count = verify_suspect_count(n);
 	size_t room = 8 + (size_t)count * 5;
-	struct packer p = {.to = arena_take(&scratch, room), .capacity = room};
-	struct chore *ch = p.to == NULL ? NULL : chore_take(n, CHORE_SUSPECT);
-	if (ch != NULL) {
-		pack_array(&p, count);
-		for (uint32_t i = 0; i < PARTITIONS_MAX; i++)
-			if (!partition_vouched(n, (struct partition_id){i})) pack_uint(&p, i);
-		if (!chore_write_meta(ch, META_SUSPECT, bytes_of(p.to, p.len), fx)) slot_end(n, &ch->slot);
-	}
-	arena_free(&scratch);
+	struct packer p = {.to = arena_take(&ch->slot.arena, room), .capacity = room};
+	if (p.to == NULL) return false;
+	pack_array(&p, count);
+	for (uint32_t i = 0; i < PARTITIONS_MAX; i++)
+		if (is_suspect(n, (struct partition_id){i})) pack_uint(&p, i);
+	assert(pack_fits(&p));
+	write_add(w, STORE_META, META_SUSPECT, bytes_of(p.to, p.len));
+	return true;
+}
+
+static void write_suspects(struct node *n, struct effects *fx)
+{
+	struct chore *ch = chore_take(n, CHORE_SUSPECT);
+	struct write *w = ch == NULL ? NULL : write_new(&ch->slot, 1);
+	if (w != NULL && verify_add_record(n, ch, w))
+		emit_write(fx, &ch->slot, w);
+	else if (ch != NULL)
+		slot_end(n, &ch->slot); /* the next change writes it */
 }
 
 enum err verify_boot(struct node *n, struct bytes value)
@@ -62,16 +75,23 @@ void verify_suspect(struct node *n, struct partition_id p, struct effects *fx)
 	n->counters.corrupt_records++;
 	/* The record may have held dots of ours that nobody else has seen: never follow them. */
 	node_draw_actor(n);
-	if (!partition_vouched(n, p)) return;
+	if (is_suspect(n, p)) return;
 	n->suspect[p.v / 8] |= (uint8_t)(1U << p.v % 8);
 	write_suspects(n, fx);
 }
 
-static bool next_suspect(const struct node *n, struct partition_id *out)
+void verify_suspect_all(struct node *n)
+{
+	for (uint32_t i = 0; i < n->layout.partitions; i++) n->suspect[i / 8] |= (uint8_t)(1U << i % 8);
+	if (n->verify.phase != VERIFY_IDLE) n->verify.again = true;
+}
+
+/* In turn, so that one whose other replicas are silent does not keep the rest waiting. */
+static bool next_suspect(const struct node *n, struct partition_id *p)
 {
 	for (uint32_t i = 0; i < n->layout.partitions; i++) {
-		out->v = i;
-		if (!partition_vouched(n, *out)) return true;
+		p->v = (p->v + 1) % n->layout.partitions;
+		if (is_suspect(n, *p)) return true;
 	}
 	return false;
 }
@@ -226,6 +246,11 @@ static void scan_own(struct node *n, struct effects *fx)
 static void vouch(struct node *n, struct effects *fx)
 {
 	struct verify *v = &n->verify;
+	if (v->again) { /* it became suspect anew while this went on */
+		v->again = false;
+		give_up(n);
+		return;
+	}
 	n->suspect[v->partition.v / 8] &= (uint8_t) ~(1U << v->partition.v % 8);
 	n->counters.verified_partitions++;
 	write_suspects(n, fx);

@@ -19,7 +19,7 @@ enum { HEAD_FIELDS = 4, HASH_BYTES = 8, FIELDS_MAX = 24 };
 enum { QUORUM_SHIFT = -QUORUM_ALL, BOOL_SHIFT = -BOOL_DEFAULT };
 
 static const uint8_t field_count[MSG_TYPE_END] = {
-	[MSG_HEARTBEAT] = 11,     [MSG_PUT] = 2,        [MSG_PUT_ACK] = 1,  [MSG_GET] = 2,
+	[MSG_HEARTBEAT] = 14,     [MSG_PUT] = 2,        [MSG_PUT_ACK] = 1,  [MSG_GET] = 2,
 	[MSG_GET_REPLY] = 5,      [MSG_FORWARD] = 23,   [MSG_SCAN] = 3,     [MSG_SCAN_REPLY] = 4,
 	[MSG_FORWARD_REPLY] = 13, [MSG_PROPOSE] = 1,    [MSG_VOTE] = 1,     [MSG_LAYOUT] = 1,
 	[MSG_PROPS_ASK] = 1,      [MSG_PROPS] = 3,      [MSG_HELD_ASK] = 2, [MSG_HELD] = 2,
@@ -92,6 +92,9 @@ static void pack_heartbeat(struct packer *p, const struct msg_heartbeat *h)
 	assert(h->name.len <= MEMBER_NAME_BYTES_MAX && h->zone.len <= MEMBER_ZONE_BYTES_MAX);
 	pack_uint(p, h->wall_ms);
 	pack_uint(p, h->start_nonce);
+	pack_uint(p, h->beat);
+	pack_uint(p, h->heard_nonce);
+	pack_uint(p, h->heard_beat);
 	pack_uint(p, h->epoch.v);
 	pack_bool(p, h->answer);
 	pack_uint(p, h->expect);
@@ -107,6 +110,9 @@ static void take_heartbeat(struct cursor *c, struct msg_heartbeat *h)
 {
 	h->wall_ms = cursor_uint(c, UINT64_MAX);
 	h->start_nonce = cursor_uint(c, UINT64_MAX);
+	h->beat = cursor_uint(c, UINT64_MAX);
+	h->heard_nonce = cursor_uint(c, UINT64_MAX);
+	h->heard_beat = cursor_uint(c, UINT64_MAX);
 	h->epoch.v = cursor_uint(c, UINT64_MAX);
 	h->answer = cursor_bool(c);
 	h->expect = (uint16_t)cursor_uint(c, MEMBERS_MAX);

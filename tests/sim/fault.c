@@ -2,12 +2,15 @@
  *
  * Each kind that may strike does so on its own: the first time in the first third of the trouble,
  * then again and again at exponential intervals. What lasts is a `struct trouble` on the agenda,
- * whose end undoes it. Rotting is the fault of one disk in a run: a second copy must be left. */
+ * whose end undoes it. Rot, and going back to an older copy, are faults of one disk in a run: a second
+ * copy must be left. */
 #include "tests/sim/fault.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
+#include "base/cursor.h"
 #include "base/panic.h"
 #include "store/store_mem.h"
 #include "tests/sim/net.h"
@@ -186,12 +189,73 @@ static void strike_disk(struct world *w, enum fault_kind kind)
 static void strike_rot(struct world *w)
 {
 	struct bytes key = {NULL, 0};
-	if (!store_mem_rot(w->procs[w->rot_proc].disk.store, STORE_OBJECTS, prng_next(&w->prng), &key))
+	if (!store_mem_rot(w->procs[w->bad_disk].disk.store, STORE_OBJECTS, prng_next(&w->prng), &key))
 		return;
 	if (key.len > 8)
 		trace_key(w, (struct bytes){key.data + 8, key.len - 8}, "%s: the record rots",
-		          w->procs[w->rot_proc].name);
+		          w->procs[w->bad_disk].name);
 	w->fault_count[FAULT_ROT]++;
+}
+
+/* What `proc` remembers, durably, of a disk's beats: the record `memory` of docs/WIRE.md. */
+static uint64_t beat_of(struct store *s, struct node_id whose)
+{
+	struct bytes value;
+	void *handle;
+	if (store_read(s, STORE_META, BYTES("memory"), false, &value, &handle) != ERR_OK) return 0;
+	struct cursor c = cursor_of(value);
+	uint32_t fields = cursor_array(&c, UINT32_MAX);
+	uint64_t own = cursor_uint(&c, UINT64_MAX), found = whose.v == 0 ? own : 0;
+	for (uint32_t i = 1; i + 1 < fields; i += 2) {
+		bool its = cursor_uint(&c, UINT64_MAX) == whose.v;
+		uint64_t beat = cursor_uint(&c, UINT64_MAX);
+		if (its) found = beat;
+	}
+	store_release(handle);
+	return found;
+}
+
+/* Would so many of the others find the copy out that the rest cannot confirm it? That is the model: a
+ * copy so fresh that nobody has heard more of the node since is as good as its disk. */
+static bool copy_is_known_as_old(struct world *w)
+{
+	struct node_id id = w->procs[w->bad_disk].id;
+	uint64_t beat = beat_of(w->old_copy, (struct node_id){0});
+	uint32_t ignorant = 0;
+	if (id.v == 0) return false;
+	for (uint16_t i = 0; i < w->options.nodes; i++)
+		if (i != w->bad_disk) ignorant += beat_of(w->procs[i].disk.store, id) <= beat;
+	return 2 * (1 + ignorant) <= w->options.nodes;
+}
+
+/* Without one it would be another node that starts. */
+static bool has_identity(struct store *s)
+{
+	struct bytes value;
+	void *handle;
+	if (store_read(s, STORE_META, BYTES("identity"), false, &value, &handle) != ERR_OK)
+		return false;
+	store_release(handle);
+	return true;
+}
+
+static void strike_old_copy(struct world *w)
+{
+	struct proc *p = &w->procs[w->bad_disk];
+	if (w->old_copy == NULL) {
+		if (!has_identity(p->disk.store)) return;
+		w->old_copy = store_mem_clone(p->disk.store);
+		assert(w->old_copy != NULL);
+		return;
+	}
+	if (!copy_is_known_as_old(w)) return;
+	if (p->state != PROC_DOWN) proc_crash(w, w->bad_disk, world_between(w, MS(1), SECONDS(5)));
+	trace_world(w, "the disk of %s is an old copy now", p->name);
+	store_mem_restore(p->disk.store, w->old_copy);
+	w->fault_count[FAULT_OLDCOPY]++;
+	if (prng_below(&w->prng, 2) == 0) return; /* it may come back once more */
+	store_close(w->old_copy);
+	w->old_copy = NULL;
 }
 
 /* ---- striking and ending -------------------------------------------------------------------- */
@@ -217,6 +281,7 @@ static void strike(struct world *w, enum fault_kind kind)
 	case FAULT_FULL:
 	case FAULT_SLOWDISK: strike_disk(w, kind); break;
 	case FAULT_ROT: strike_rot(w); break;
+	case FAULT_OLDCOPY: strike_old_copy(w); break;
 	case FAULT_KINDS: unreachable();
 	}
 }
@@ -268,7 +333,7 @@ void fault_init(struct world *w)
 {
 	uint64_t time = w->options.time_us;
 	w->fault_mean_us = time / world_between(w, 3, 20) + 1;
-	w->rot_proc = any_proc(w);
+	w->bad_disk = any_proc(w);
 	w->early = w->options.faults != 0 && prng_below(&w->prng, 2) == 0;
 	for (uint16_t i = 0; i < w->options.nodes; i++) {
 		uint64_t off =
@@ -286,6 +351,16 @@ void fault_watch(struct world *w)
 		const struct proc *p = &w->procs[i];
 		if (p->state == PROC_UP && node_cannot_start(p->node)) proc_crash(w, i, SECONDS(1));
 	}
+}
+
+void fault_check_memory(struct world *w, uint16_t proc)
+{
+	struct node_metrics m;
+	if (w->failed || w->procs[proc].node == NULL) return;
+	node_metrics(w->procs[proc].node, &m);
+	if (m.old_copies == 0 || (proc == w->bad_disk && w->fault_count[FAULT_OLDCOPY] > 0)) return;
+	world_fail(w, "memory", HIST_NOBODY, HIST_NOBODY, "%s takes its own disk for an older copy",
+	           w->procs[proc].name);
 }
 
 void fault_heal(struct world *w)

@@ -11,6 +11,8 @@ void fault_on_end(struct world *w, const struct agenda_item *item);
 /* A first start that could not be written ends the server, and whoever watches over it starts it
  * again. The core says so in its trouble only. */
 void fault_watch(struct world *w);
+/* At the end of a life: it must not have taken its own sound disk for an old copy. */
+void fault_check_memory(struct world *w, uint16_t proc);
 /* All trouble ends now: links, disks, clocks; whoever is down or stands still goes on. */
 void fault_heal(struct world *w);
 

@@ -27,7 +27,7 @@ struct hist_write {
 	enum hist_op op;
 	enum hist_outcome outcome;
 	bool blind_delete; /* a DELETE without a context: it covers what is there */
-	bool fragile;      /* may sit on one disk only, and this run rots disks */
+	bool fragile;      /* may sit on one disk only, and this run spoils one */
 	uint8_t pw;        /* primaries that its answer promises */
 	bool appeared;     /* some read or store showed it */
 	uint64_t ttl_us;   /* it lives so long; 0: for ever */

@@ -22,6 +22,7 @@
 	X(JUMP, "jump", "a clock jumps")                                                               \
 	X(FULL, "full", "a disk is full for a while")                                                  \
 	X(ROT, "rot", "stored records of one node go bad")                                             \
+	X(OLDCOPY, "oldcopy", "a disk is put back from an older copy of itself")                       \
 	X(SLOWDISK, "slowdisk", "a disk is slow for a while")
 
 enum fault_kind {
@@ -35,7 +36,7 @@ enum fault_kind {
 /* What a coordinator, or what it meant to hint, may not survive. */
 #define FAULTS_FATAL                                                                               \
 	(FAULT_BIT(FAULT_CRASH) | FAULT_BIT(FAULT_CRASHALL) | FAULT_BIT(FAULT_TORN) |                  \
-	 FAULT_BIT(FAULT_FULL) | FAULT_BIT(FAULT_ROT))
+	 FAULT_BIT(FAULT_FULL) | FAULT_BIT(FAULT_ROT) | FAULT_BIT(FAULT_OLDCOPY))
 #define FAULT_BIT(kind) (1U << (unsigned)(kind))
 
 /* Bounds of one run; the tables of the simulator are laid out for them. */

@@ -17,6 +17,7 @@
 #include "base/bytes.h"
 #include "base/panic.h"
 #include "tests/sim/disk.h"
+#include "tests/sim/fault.h"
 #include "tests/sim/net.h"
 #include "tests/sim/trace.h"
 #include "tests/sim/workload.h"
@@ -125,6 +126,7 @@ void proc_crash(struct world *w, uint16_t proc, uint64_t restart_us)
 	struct proc *p = &w->procs[proc];
 	assert(p->state != PROC_DOWN);
 	trace_world(w, "%s dies", p->name);
+	fault_check_memory(w, proc);
 	p->state = PROC_DOWN;
 	disk_crash(w, proc);
 	p->node = NULL;

@@ -311,6 +311,12 @@ static bool send_read(struct world *w, uint16_t client, uint32_t key)
 	return true;
 }
 
+/* Does this run spoil a disk? One at most, so what is on two survives. */
+static bool disks_fail(const struct world *w)
+{
+	return world_may(w, FAULT_ROT) || world_may(w, FAULT_OLDCOPY);
+}
+
 static bool send_write(struct world *w, uint16_t client, uint32_t key, enum request_op what,
                        bool with_context)
 {
@@ -336,7 +342,7 @@ static bool send_write(struct world *w, uint16_t client, uint32_t key, enum requ
 	l->figures.brief += op.ttl_s > 0;
 	write->pw = choose_quorum(w, op.options.pw, 0);
 	write->blind_delete = what == REQUEST_DELETE && !with_context;
-	write->fragile = world_may(w, FAULT_ROT) && choose_quorum(w, op.options.w, 2) < 2;
+	write->fragile = disks_fail(w) && choose_quorum(w, op.options.w, 2) < 2;
 	l->figures.writes++;
 	l->figures.conditional += op.condition != 0;
 	op_send(w, op, with_context ? held : NULL);
@@ -558,8 +564,8 @@ static void demand_success(struct world *w, const struct op *op, enum err err)
 	if (err == ERR_OK || err == ERR_NOT_FOUND || err == ERR_SIBLINGS || err == ERR_BUSY) return;
 	if (op->condition != 0 && (err == ERR_PRECONDITION || err == ERR_MODIFIED)) return;
 	if ((err == ERR_PR_UNMET || err == ERR_R_UNMET) && rot_was_met(w)) return;
-	/* A session may have been shown what was on one disk only, and rotted. */
-	if (err == ERR_NOT_SEEN && world_may(w, FAULT_ROT)) return;
+	/* A session may have been shown what was on one disk only, and was lost there. */
+	if (err == ERR_NOT_SEEN && disks_fail(w)) return;
 	w->workload->figures.failed_calm++;
 	world_fail(w, "P6", op->key, op->write,
 	           "%s asked of %s at %.6f s, when nothing was wrong, was answered %s",

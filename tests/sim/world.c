@@ -335,6 +335,7 @@ void world_run(struct world *w)
 	while (!w->failed && w->stage != STAGE_OVER && w->agenda_count > 0) agenda_next(w);
 	if (w->failed) return;
 	assert(w->stage == STAGE_OVER);
+	for (uint16_t i = 0; i < w->options.nodes; i++) fault_check_memory(w, i);
 	tracing_check(w);
 	history_settle(&w->history);
 	struct check_failure failure;
@@ -346,6 +347,7 @@ void world_free(struct world *w)
 {
 	for (uint32_t i = 0; i < w->agenda_count; i++) item_free(&w->agenda[i]);
 	for (uint16_t i = 0; i < w->options.nodes; i++) proc_free(w, i);
+	if (w->old_copy != NULL) store_close(w->old_copy);
 	workload_free(w);
 	tracing_free(w);
 	operator_free(w);

@@ -137,9 +137,10 @@ struct world {
 	struct effects *fx;
 	struct scan_entry *scan_entries; /* for msg_unpack */
 	uint64_t fault_count[FAULT_KINDS];
-	uint64_t fault_mean_us;  /* between two troubles of one kind */
-	uint16_t rot_proc;       /* whose records rot: a fault of one disk, not of all */
-	bool early;              /* trouble strikes while the cluster forms */
+	uint64_t fault_mean_us; /* between two troubles of one kind */
+	struct store *old_copy; /* of that disk; NULL: none was taken yet */
+	uint16_t bad_disk; /* whose records rot, or whose disk goes back to an older copy: one of all */
+	bool early;        /* trouble strikes while the cluster forms */
 	uint64_t strict_from_us; /* from here on every request must succeed; UINT64_MAX: not yet */
 	enum stage stage;
 	uint64_t stage_us; /* when it began */

@@ -87,6 +87,9 @@ static inline void make_heartbeat(struct maker *g, struct msg_heartbeat *h)
 {
 	h->wall_ms = some_number(g, UINT64_MAX);
 	h->start_nonce = some_number(g, UINT64_MAX);
+	h->beat = some_number(g, UINT64_MAX);
+	h->heard_nonce = some_number(g, UINT64_MAX);
+	h->heard_beat = some_number(g, UINT64_MAX);
 	h->epoch.v = some_number(g, UINT64_MAX);
 	h->answer = some_bool(g);
 	h->expect = (uint16_t)some_number(g, MEMBERS_MAX);
@@ -284,6 +287,8 @@ static inline void same_dot(struct dot a, struct dot b)
 static inline void same_heartbeat(const struct msg_heartbeat *a, const struct msg_heartbeat *b)
 {
 	assert_true(a->wall_ms == b->wall_ms && a->start_nonce == b->start_nonce);
+	assert_true(a->beat == b->beat && a->heard_nonce == b->heard_nonce);
+	assert_true(a->heard_beat == b->heard_beat);
 	assert_true(a->epoch.v == b->epoch.v && a->answer == b->answer && a->expect == b->expect);
 	assert_true(a->join_count == b->join_count && a->weight == b->weight);
 	same_bytes(a->name, b->name);
