@@ -96,7 +96,7 @@ void read_measure(struct node *n, struct coord *c, uint32_t i);
 uint32_t read_pending(const struct coord *c);
 
 /* forward.c */
-/* Why this node may not mint now (its clock, its disk); ERR_OK: it may. */
+/* Why this node may not mint now (its clock, its memory, its disk); ERR_OK: it may. */
 enum err forward_reason(const struct node *n);
 void forward_begin(struct node *n, struct coord *c, struct effects *fx);
 void forward_on_reply(struct node *n, struct coord *c, uint16_t member, const struct msg *m,

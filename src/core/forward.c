@@ -55,6 +55,7 @@ static void send(struct node *n, struct coord *c, enum err none_left, struct eff
 enum err forward_reason(const struct node *n)
 {
 	if (n->clock_off) return ERR_CLOCK;
+	if (!n->memory.confirmed) return ERR_NOT_READY;
 	return n->now.us < n->full_until.us ? ERR_FULL : ERR_OK;
 }
 

@@ -48,7 +48,9 @@ static bool deleted_before(const struct history *h, uint32_t write, uint64_t unt
 
 static bool may_have_expired(const struct hist_write *w, uint64_t at_us)
 {
-	return w->ttl_us > 0 && at_us + CLOCKS_APART_US >= w->began_us + w->ttl_us;
+	/* What it bears itself may be sooner: where most clocks known are wrong, so is its time of death. */
+	bool soon = w->dies_us > 0 && at_us + CLOCKS_APART_US >= w->dies_us;
+	return w->ttl_us > 0 && (soon || at_us + CLOCKS_APART_US >= w->began_us + w->ttl_us);
 }
 
 /* It has expired, or what covered it has. */
@@ -175,7 +177,7 @@ static bool was_gone(const struct history *h, uint32_t write)
 }
 
 /* Shown long after its time, in a final view: all clocks are right by then. (Not after the time that its
- * writer meant: a node that has just started and reaches nobody takes its own clock for right.) */
+ * writer meant: where most of the clocks that a node knows are wrong, it takes a wrong one for right.) */
 static bool is_overdue(const struct history *h, uint32_t write, uint64_t at_us)
 {
 	const struct hist_write *w = &h->writes[write];

@@ -327,6 +327,20 @@ static void a_value_covered_by_a_write_of_unknown_outcome_may_stay(void **state)
 	holds(s, check_all);
 }
 
+static void a_value_whose_own_time_is_up_may_be_gone_for_one_and_there_for_another(void **state)
+{
+	struct story *s = *state;
+	uint32_t a = put(s, HIST_NOTHING);
+	struct hist_write *w = &s->h.writes[a];
+	w->ttl_us = 3600000000;
+	w->dies_us = s->now + 20;
+	view(s, HIST_FINAL, just(s, HIST_NOBODY), 0);
+	stored(s, 2, just(s, a), 17);
+	holds(s, check_no_resurrection);
+	w->dies_us = s->now + 3600000000;
+	refuses(s, check_no_resurrection, "P3", a);
+}
+
 /* ---- P4 ------------------------------------------------------------------------------------- */
 
 static void replicas_with_the_same_siblings_have_converged(void **state)
@@ -544,6 +558,7 @@ int main(void)
 		STORY(a_value_that_goes_and_comes_again_is_refused),
 		STORY(a_value_that_a_store_still_holds_came_back),
 		STORY(a_value_covered_by_a_write_of_unknown_outcome_may_stay),
+		STORY(a_value_whose_own_time_is_up_may_be_gone_for_one_and_there_for_another),
 		STORY(replicas_with_the_same_siblings_have_converged),
 		STORY(a_replica_that_lacks_a_sibling_has_not_converged),
 		STORY(a_value_that_half_of_the_replicas_never_got_is_refused),
