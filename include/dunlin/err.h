@@ -43,7 +43,10 @@
 	X(SILENT, 409, 0, "n_val cannot be changed while a member of the cluster is silent")           \
 	X(COVERAGE, 503, 1, "a partition has no primary that can be reached and vouches for it")       \
 	X(CLOSED, 503, 1, "n_val of the bucket is being changed; try again")                           \
-	X(NOT_SEEN, 503, 1, "no replica that answers has seen what X-Dunlin-At-Least names")
+	X(NOT_SEEN, 503, 1, "no replica that answers has seen what X-Dunlin-At-Least names")           \
+	X(COUNTER_MULT, 409, 0, "Counters require bucket property 'allow_mult=true'")                  \
+	X(COUNTER_RANGE, 409, 0, "the increment would take the counter out of 64 bits")                \
+	X(COUNTER_FULL, 503, 0, "the counter has too many entries; delete it and count anew")
 
 enum err {
 #define X(name, status, retry, text) ERR_##name,

@@ -64,6 +64,15 @@
 /* An encoded object that a client's write may produce; past it the write is refused with 503. */
 #define OBJECT_BYTES_MAX MIB(32)
 
+/* Entries of a counter: one for each actor that counted, so one more for each start of a node that does.
+ * Past it increments are refused with 503. About 30 bytes each. sim: as it is. */
+#define COUNTER_ENTRIES_MAX 1024
+/* Digits of the number that an increment may add: those of the greatest of 64 bits with sign. */
+#define COUNTER_DIGITS_MAX 19
+/* The number that a counter shows, as text with its end: siblings that are merged for a reader may stand
+ * for more than 64 bits. */
+#define COUNTER_TEXT_BYTES 32
+
 /* A value's time to live in seconds, per object or bucket: 100 years. */
 #define TTL_SECONDS_MAX 3155760000UL
 /* ETags in one If-Match or If-None-Match; more are refused with 400. 16 bytes each. */

@@ -19,8 +19,8 @@ int dot_compare_age(struct dot a, struct dot b)
 	return 0;
 }
 
-/* The vector's entry for an actor, or 0. Vectors are short: a scan beats a search. */
-static uint64_t vector_at(const struct dvv *v, struct actor_id actor)
+/* Vectors are short: a scan beats a search. */
+uint64_t dvv_vector_at(const struct dvv *v, struct actor_id actor)
 {
 	for (uint32_t i = 0; i < v->vector_count; i++)
 		if (v->vector[i].actor.v == actor.v) return v->vector[i].at.v;
@@ -29,7 +29,7 @@ static uint64_t vector_at(const struct dvv *v, struct actor_id actor)
 
 bool dvv_covers(const struct dvv *v, struct dot d)
 {
-	if (d.at.v <= vector_at(v, d.actor)) return true;
+	if (d.at.v <= dvv_vector_at(v, d.actor)) return true;
 	for (uint32_t i = 0; i < v->dot_count; i++)
 		if (dot_equal(v->dots[i], d)) return true;
 	return false;
@@ -38,7 +38,7 @@ bool dvv_covers(const struct dvv *v, struct dot d)
 bool dvv_includes(const struct dvv *a, const struct dvv *b)
 {
 	for (uint32_t i = 0; i < b->vector_count; i++)
-		if (vector_at(a, b->vector[i].actor) < b->vector[i].at.v) return false;
+		if (dvv_vector_at(a, b->vector[i].actor) < b->vector[i].at.v) return false;
 	for (uint32_t i = 0; i < b->dot_count; i++)
 		if (!dvv_covers(a, b->dots[i])) return false;
 	return true;
@@ -56,7 +56,7 @@ bool dvv_names(const struct dvv *v, struct actor_id actor)
 {
 	for (uint32_t i = 0; i < v->dot_count; i++)
 		if (v->dots[i].actor.v == actor.v) return true;
-	return vector_at(v, actor) != 0;
+	return dvv_vector_at(v, actor) != 0;
 }
 
 struct dot dvv_greatest(const struct dvv *v)
@@ -77,7 +77,7 @@ static bool dvv_is_sound(const struct dvv *v)
 	}
 	for (uint32_t i = 0; i < v->dot_count; i++) {
 		if (i > 0 && dot_compare(v->dots[i - 1], v->dots[i]) >= 0) return false;
-		if (v->dots[i].at.v <= vector_at(v, v->dots[i].actor)) return false;
+		if (v->dots[i].at.v <= dvv_vector_at(v, v->dots[i].actor)) return false;
 	}
 	return true;
 }
@@ -112,7 +112,7 @@ static uint32_t join_dots(const struct dvv *x, const struct dvv *y, const struct
 		struct dot d = order <= 0 ? x->dots[i] : y->dots[j];
 		i += order <= 0;
 		j += order >= 0;
-		if (d.at.v > vector_at(joined, d.actor)) to[count++] = d;
+		if (d.at.v > dvv_vector_at(joined, d.actor)) to[count++] = d;
 	}
 	return count;
 }
@@ -133,7 +133,7 @@ bool dvv_join(struct arena *a, const struct dvv *x, const struct dvv *y, struct 
 
 bool dvv_fold(struct arena *a, const struct dvv *v, struct dot d, struct dvv *out)
 {
-	assert(d.at.v > vector_at(v, d.actor));
+	assert(d.at.v > dvv_vector_at(v, d.actor));
 	return dvv_join(a, v, &(struct dvv){.vector = &d, .vector_count = 1}, out);
 }
 

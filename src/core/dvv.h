@@ -29,6 +29,8 @@ bool dvv_covers(const struct dvv *v, struct dot d);
 bool dvv_includes(const struct dvv *a, const struct dvv *b);
 /* BEFORE: b has seen all of a, and more. */
 enum dvv_order dvv_compare(const struct dvv *a, const struct dvv *b);
+/* The vector's entry for an actor: all its dots up to there were seen. 0: none. */
+uint64_t dvv_vector_at(const struct dvv *v, struct actor_id actor);
 /* Does a vector entry or a single dot name this actor? */
 bool dvv_names(const struct dvv *v, struct actor_id actor);
 /* The greatest dot in it, by (at, actor); no dot if it is empty. */
