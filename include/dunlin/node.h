@@ -74,6 +74,8 @@ const char *node_trouble(const struct node *n);
 	X(client_gets, COUNTER, "client reads coordinated")                                            \
 	X(client_puts, COUNTER, "client writes coordinated")                                           \
 	X(client_deletes, COUNTER, "client deletes coordinated")                                       \
+	X(client_counter_gets, COUNTER, "of the client reads, those of counters")                      \
+	X(client_increments, COUNTER, "client increments of counters coordinated")                     \
 	X(forwards_sent, COUNTER, "writes handed to a node of the key's preference list")              \
 	X(forwards_taken, COUNTER, "writes coordinated for a node that forwarded them")                \
 	X(requests_busy, COUNTER, "requests refused because a slot or the pool was exhausted")         \

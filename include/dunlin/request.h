@@ -7,7 +7,13 @@
 
 #include "dunlin/object.h"
 
-enum request_op { REQUEST_GET, REQUEST_PUT, REQUEST_DELETE, REQUEST_OP_COUNT };
+enum request_op {
+	REQUEST_GET,
+	REQUEST_PUT,
+	REQUEST_DELETE,
+	REQUEST_INCREMENT, /* of a counter, by `value` */
+	REQUEST_OP_COUNT
+};
 
 /* A quorum value as asked: a count from 0 up, or one of these words. */
 enum { QUORUM_DEFAULT = -1, QUORUM_ONE = -2, QUORUM_QUORUM = -3, QUORUM_ALL = -4 };
@@ -17,9 +23,9 @@ enum { BOOL_DEFAULT = -1 };
 struct request_options {
 	int16_t r, w, pr, pw, dw, rw, node_confirms; /* a count or a QUORUM_ word */
 	int8_t notfound_ok, basic_quorum;            /* 0, 1 or BOOL_DEFAULT */
-	bool return_body;                            /* PUT: answer with what is stored now */
-	bool has_vtag;                               /* GET: only the sibling named `vtag` */
-	bool has_context;                            /* `context` was sent, be it empty */
+	bool return_body; /* PUT, INCREMENT: answer with what is stored now */
+	bool has_vtag;    /* GET: only the sibling named `vtag` */
+	bool has_context; /* `context` was sent, be it empty */
 	struct dot vtag;
 	uint64_t timeout_us; /* 0: REQUEST_TIMEOUT_US */
 };
@@ -51,14 +57,17 @@ struct conditions {
 	struct bytes context;
 };
 
+#define INCREMENT_BYTES 8
+
 struct request {
 	enum request_op op;
 	struct bytes key; /* the full key: type, bucket and name, each behind a u16 big-endian length */
 	struct bytes context;  /* as given out earlier, decoded from base64 */
 	struct bytes meta;     /* PUT */
-	struct bytes value;    /* PUT */
+	struct bytes value;    /* PUT; INCREMENT: INCREMENT_BYTES, two's complement, big-endian */
 	struct bytes at_least; /* GET: a context; what is answered has seen all of it. Empty: none */
-	uint64_t ttl_s;        /* PUT: seconds it lives; 0: as the bucket says */
+	bool as_counter;       /* GET: the number that the counter among the siblings stands at */
+	uint64_t ttl_s;        /* PUT, INCREMENT: seconds it lives; 0: as the bucket says */
 	struct conditions conditions;
 	struct request_options options;
 	struct trace_id trace; /* tell how it goes (trace.h); 0: do not */
@@ -78,12 +87,14 @@ struct reply {
 	uint8_t got, need, n; /* for the *_UNMET errors; n for ERR_ABOVE_N */
 	uint8_t fallbacks;    /* how many fallbacks were among those that answered */
 	bool deleted;         /* ERR_NOT_FOUND because of a tombstone */
-	bool written;         /* a PUT or DELETE that minted `dot` */
+	bool written;         /* a PUT, DELETE or INCREMENT that minted `dot` */
 	struct dot dot;
 	struct bytes context; /* authenticated, ready for base64; empty where nothing was shown */
 	/* GET, or PUT with return_body: what is shown, equal ones once. NULL otherwise. */
 	const struct sibling *siblings;
 	uint32_t sibling_count;
+	/* A read as a counter, or an increment with return_body: the number, in decimal. "" otherwise. */
+	char number[COUNTER_TEXT_BYTES];
 };
 
 #endif

@@ -72,6 +72,13 @@ void put_on_timer(struct node *n, struct coord *c, struct effects *fx);
 void put_on_peers_changed(struct node *n, struct coord *c, struct effects *fx);
 /* A reservation of the clock is durable, or failed: a put that waited for it goes on, or is refused. */
 void put_on_clock(struct node *n, struct coord *c, struct effects *fx);
+/* coord_count.c */
+/* The sibling of an increment of what `state` counts to, under the dot that was just minted; the coord's
+ * context becomes what it replaces. */
+enum err count_make(struct node *n, struct coord *c, const struct object *state,
+                    struct sibling *added);
+/* What a counter's client is told: the number, of what the reply shows. */
+void count_answer(struct coord *c, struct reply *r);
 /* coord_get.c */
 void get_begin(struct node *n, struct coord *c, struct effects *fx);
 void get_on_answer(struct node *n, struct coord *c, uint16_t member,

@@ -18,7 +18,9 @@ bool condition_wanted(const struct props *p, const struct request *r, uint8_t *b
 {
 	*bucket_asks = 0;
 	if (r->op == REQUEST_GET) return false;
-	if (r->op == REQUEST_PUT && p->v[PROP_write_once] != 0) *bucket_asks |= BUCKET_WRITE_ONCE;
+	bool stores = r->op == REQUEST_PUT || r->op == REQUEST_INCREMENT;
+	if (stores && p->v[PROP_write_once] != 0) *bucket_asks |= BUCKET_WRITE_ONCE;
+	/* (An increment needs no context: it knows by itself what it adds to.) */
 	bool blind = r->op == REQUEST_PUT && !r->options.has_context;
 	if (blind && p->v[PROP_require_context] != 0) *bucket_asks |= BUCKET_CONTEXT;
 	return r->conditions.what != 0 || *bucket_asks != 0;

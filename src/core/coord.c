@@ -3,7 +3,9 @@
  *   GET           GET_WAITING -> GET_REPLIED -> free
  *   PUT           PUT_QUEUED [-> PUT_CLOCK] -> PUT_WAITING -> PUT_REPLIED -> free
  *   DELETE        with a context: as PUT; without: as GET until it knows what is there, then as PUT
- *   PUT, DELETE   on a node that is not on the key's preference list, or with conditions on one that
+ *   INCREMENT     as PUT; what it replaces it finds in its turn on the key (coord_count.c)
+ *   PUT, DELETE, INCREMENT
+ *                 on a node that is not on the key's preference list, or with conditions on one that
  *                 is not the first primary that can be reached: FORWARDED -> free
  *   with conditions: as GET, then as PUT (condition.c)
  *
@@ -44,6 +46,7 @@ void coord_reply(struct node *n, struct coord *c, struct reply *r, struct effect
 {
 	assert(!c->replied);
 	c->replied = true;
+	if (!c->remote) count_answer(c, r);
 	if (r->err != ERR_OK && r->err != ERR_NOT_FOUND) {
 		if (r->err == ERR_BUSY)
 			n->counters.requests_busy++;
@@ -158,6 +161,7 @@ static enum err check_request(struct node *n, struct coord *c)
 	if (!resolve_needs(n, c, p)) return ERR_ABOVE_N;
 	c->mult = props_keep_siblings(p);
 	c->ttl_s = r->ttl_s != 0 ? r->ttl_s : (uint64_t)p->v[PROP_ttl];
+	if (r->op == REQUEST_INCREMENT && !c->mult) return ERR_COUNTER_MULT;
 	c->conditional = condition_wanted(p, r, &c->bucket_asks);
 	if (c->conditional) condition_needs(&c->needs);
 	struct needs *k = &c->needs;
@@ -188,9 +192,13 @@ static bool copy_request(struct coord *c, const struct request *r)
 static void count_request(struct node *n, const struct coord *c)
 {
 	switch (c->request.op) {
-	case REQUEST_GET: n->counters.client_gets++; break;
+	case REQUEST_GET:
+		n->counters.client_gets++;
+		if (c->request.as_counter) n->counters.client_counter_gets++;
+		break;
 	case REQUEST_PUT: n->counters.client_puts++; break;
 	case REQUEST_DELETE: n->counters.client_deletes++; break;
+	case REQUEST_INCREMENT: n->counters.client_increments++; break;
 	case REQUEST_OP_COUNT: unreachable();
 	}
 }

@@ -84,7 +84,8 @@ static bool show_one(struct node *n, struct coord *c, struct reply *r)
 
 static enum err fill_reply(struct node *n, struct coord *c, struct object *o, struct reply *r)
 {
-	if (!c->mult) n->counters.siblings_dropped_lww += object_keep_newest(o);
+	if (!c->mult && !c->request.as_counter)
+		n->counters.siblings_dropped_lww += object_keep_newest(o);
 	if (o->sibling_count > 1) n->counters.siblings_seen++;
 	if (!object_show(&c->slot.arena, o, &r->siblings, &r->sibling_count) ||
 	    !coord_context(n, c, &o->seen, r->siblings, r->sibling_count, &r->context))

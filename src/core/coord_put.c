@@ -126,7 +126,7 @@ static void send_put(struct node *n, struct coord *c, uint16_t member, struct ef
  * a dot of its key is.) */
 static uint64_t expiry(const struct node *n, const struct coord *c)
 {
-	bool lives = c->request.op == REQUEST_PUT && c->ttl_s > 0;
+	bool lives = c->request.op != REQUEST_DELETE && c->ttl_s > 0;
 	return lives ? member_time_ms(n) + c->ttl_s * 1000 : 0;
 }
 
@@ -148,6 +148,8 @@ static enum err make_object(struct node *n, struct coord *c, struct object *stat
 	                        .expires_ms = expiry(n, c),
 	                        .meta = c->request.meta,
 	                        .value = c->request.value};
+	if (c->request.op == REQUEST_INCREMENT) e = count_make(n, c, state, &added);
+	if (e != ERR_OK) return e;
 	struct object made;
 	if (!object_write(a, state, &c->context, &added, &made)) return ERR_BUSY;
 	if (!c->mult) n->counters.siblings_dropped_lww += object_keep_newest(&made);

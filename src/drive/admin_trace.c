@@ -57,7 +57,7 @@ static const char *name_of(const struct loop *l, struct node_id id, char to[NAME
 
 static const char *op_name(enum request_op op)
 {
-	static const char *const names[REQUEST_OP_COUNT] = {"get", "put", "delete"};
+	static const char *const names[REQUEST_OP_COUNT] = {"get", "put", "delete", "increment"};
 	assert(op < REQUEST_OP_COUNT);
 	return names[op];
 }
@@ -201,7 +201,7 @@ static void say_replied(struct sentence *s)
 	bool forwarded = first->node.v != 0;
 	say(s, "answers %s: ", forwarded ? name_of(s->loop, first->node, name) : "the client");
 	if (t->err == ERR_OK && first->op != REQUEST_GET && t->dot.at.v != 0)
-		say(s, "%s, as %s", first->op == REQUEST_PUT ? "stored" : "deleted",
+		say(s, "%s, as %s", first->op == REQUEST_DELETE ? "deleted" : "stored",
 		    vtag_text(t->dot, vtag));
 	else if (t->err == ERR_OK)
 		say_versions(s);

@@ -142,7 +142,8 @@ static struct metrics_histogram *histogram(struct metrics *m, enum request_op op
 {
 	switch (op) {
 	case REQUEST_GET: return &m->get;
-	case REQUEST_PUT: return &m->put;
+	case REQUEST_PUT:
+	case REQUEST_INCREMENT: return &m->put;
 	case REQUEST_DELETE: return &m->del;
 	case REQUEST_OP_COUNT: break;
 	}
@@ -258,7 +259,8 @@ static void answer_read_only(struct client *c, const struct http_target *t)
 
 static bool is_object(const struct http_target *t)
 {
-	return t->route == HTTP_ROUTE_OBJECT || t->route == HTTP_ROUTE_OBJECT_LIST;
+	return t->route == HTTP_ROUTE_OBJECT || t->route == HTTP_ROUTE_OBJECT_LIST ||
+	       t->route == HTTP_ROUTE_COUNTER;
 }
 
 /* Unknown method before method not offered, as everywhere. */

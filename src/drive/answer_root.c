@@ -19,9 +19,10 @@ static const struct {
 	const char *name, *path;
 } resources[] = {
 	{"riak_kv_wm_bucket_type", "/types"}, {"riak_kv_wm_buckets", "/buckets"},
-	{"riak_kv_wm_keylist", "/buckets"},   {"riak_kv_wm_object", "/buckets"},
-	{"riak_kv_wm_props", "/buckets"},     {"riak_kv_wm_preflist", "/buckets"},
-	{"riak_kv_wm_ping", "/ping"},         {"riak_kv_wm_stats", "/stats"},
+	{"riak_kv_wm_counter", "/buckets"},   {"riak_kv_wm_keylist", "/buckets"},
+	{"riak_kv_wm_object", "/buckets"},    {"riak_kv_wm_props", "/buckets"},
+	{"riak_kv_wm_preflist", "/buckets"},  {"riak_kv_wm_ping", "/ping"},
+	{"riak_kv_wm_stats", "/stats"},
 };
 enum { RESOURCES = sizeof resources / sizeof resources[0] };
 

@@ -143,9 +143,12 @@ static void put_work(struct out *o, const struct client *c)
 	const struct stats *s = c->all->stats;
 	const struct stats_counts *was = stats_minute_ago(s);
 	node_metrics(c->all->loop->node, &m);
-	uint64_t puts = m.client_puts + m.client_deletes;
+	uint64_t puts = m.client_puts + m.client_deletes + m.client_increments;
 	counted(o, "node_gets", m.client_gets - was->gets, m.client_gets);
 	counted(o, "node_puts", puts - was->puts, puts);
+	counted(o, "node_gets_counter", m.client_counter_gets - was->counter_gets,
+	        m.client_counter_gets);
+	counted(o, "node_puts_counter", m.client_increments - was->increments, m.client_increments);
 	counted(o, "vnode_gets", m.replica_gets - was->replica_gets, m.replica_gets);
 	counted(o, "vnode_puts", m.replica_puts - was->replica_puts, m.replica_puts);
 	counted(o, "read_repairs", m.read_repairs - was->read_repairs, m.read_repairs);

@@ -49,8 +49,14 @@ static void push_slice(struct stats *s, const struct loop *l)
 		memset(slices, 0, sizeof *slices);
 	}
 	memmove(s->counts + 1, s->counts, (STATS_SLICES - 1) * sizeof s->counts[0]);
-	s->counts[0] = (struct stats_counts){m.client_gets, m.client_puts + m.client_deletes,
-	                                     m.replica_gets, m.replica_puts, m.read_repairs};
+	s->counts[0] =
+		(struct stats_counts){.gets = m.client_gets,
+	                          .puts = m.client_puts + m.client_deletes + m.client_increments,
+	                          .counter_gets = m.client_counter_gets,
+	                          .increments = m.client_increments,
+	                          .replica_gets = m.replica_gets,
+	                          .replica_puts = m.replica_puts,
+	                          .read_repairs = m.read_repairs};
 }
 
 void stats_roll(struct stats *s, const struct loop *l)

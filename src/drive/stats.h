@@ -25,7 +25,7 @@ struct stats_window {
 
 /* Counters as they were when a slice began. */
 struct stats_counts {
-	uint64_t gets, puts, replica_gets, replica_puts, read_repairs;
+	uint64_t gets, puts, counter_gets, increments, replica_gets, replica_puts, read_repairs;
 };
 
 struct stats {

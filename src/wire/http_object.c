@@ -25,15 +25,21 @@ static bool stores(enum http_method m)
 
 /* ---- checks, in order -------------------------------------------------------------------- */
 
-static bool check_method(const struct http_request *r, struct http_failure *why)
+static bool check_method(const struct http_request *r, const struct http_target *t,
+                         struct http_failure *why)
 {
+	bool counter = t->route == HTTP_ROUTE_COUNTER;
 	if (r->method == HTTP_OTHER)
 		return http_failure_set(why, 501, "the method %.*s is not known here",
 		                        (int)(r->method_text.len < 32 ? r->method_text.len : 32),
 		                        (const char *)r->method_text.data);
-	if (r->method == HTTP_GET || r->method == HTTP_HEAD || is_write(r->method)) return true;
-	http_failure_set(why, 405, "an object takes GET, HEAD, PUT, POST and DELETE");
-	why->allow = "GET, HEAD, PUT, POST, DELETE";
+	if (r->method == HTTP_GET || r->method == HTTP_HEAD || r->method == HTTP_POST) return true;
+	if (is_write(r->method) && !counter) return true;
+	if (counter)
+		http_failure_set(why, 405, "a counter takes GET, HEAD and POST");
+	else
+		http_failure_set(why, 405, "an object takes GET, HEAD, PUT, POST and DELETE");
+	why->allow = counter ? "GET, HEAD, POST" : "GET, HEAD, PUT, POST, DELETE";
 	return false;
 }
 
@@ -190,13 +196,88 @@ static struct http_object_want want_of(const struct http_request *r, const struc
 	return w;
 }
 
+static bool is_route(const struct http_target *t)
+{
+	return t->route == HTTP_ROUTE_OBJECT || t->route == HTTP_ROUTE_OBJECT_LIST ||
+	       t->route == HTTP_ROUTE_COUNTER;
+}
+
 bool http_object_admit(const struct http_request *r, const struct http_target *t,
                        struct http_failure *why)
 {
-	assert(t->route == HTTP_ROUTE_OBJECT || t->route == HTTP_ROUTE_OBJECT_LIST);
+	assert(is_route(t));
+	bool no_type = t->route == HTTP_ROUTE_COUNTER;
 	bool md5_first = r->first[HTTP_NAME_CONTENT_MD5] != HTTP_HEADERS_MAX;
 	why->write = is_write(r->method);
-	return check_method(r, why) && (md5_first || check_has_type(r, why));
+	return check_method(r, t, why) && (no_type || md5_first || check_has_type(r, why));
+}
+
+/* ---- counters ---------------------------------------------------------------------------- */
+
+/* A sign or none, then 1 to 19 digits, and nothing else. */
+static bool read_number(struct bytes text, int64_t *out)
+{
+	bool negative = text.len > 0 && text.data[0] == '-';
+	size_t i = negative || (text.len > 0 && text.data[0] == '+');
+	if (text.len == i || text.len - i > COUNTER_DIGITS_MAX) return false;
+	uint64_t v = 0;
+	for (; i < text.len; i++) {
+		if (!http_text_is_digit(text.data[i])) return false;
+		v = v * 10 + (uint64_t)(text.data[i] - '0');
+	}
+	if (v > (uint64_t)INT64_MAX + negative) return false;
+	*out = (int64_t)(negative ? 0 - v : v);
+	return true;
+}
+
+static bool read_increment(struct bytes body, struct http_scratch *scratch, struct request *out,
+                           struct http_failure *why)
+{
+	int64_t delta;
+	if (!read_number(body, &delta))
+		return http_failure_set(
+			why, 400,
+			"the body of an increment must be a decimal number of 64 bits, with "
+			"a sign or without, and nothing else");
+	put_u64be(http_scratch_room(scratch, INCREMENT_BYTES), (uint64_t)delta);
+	out->value = http_scratch_take(scratch, INCREMENT_BYTES);
+	return true;
+}
+
+/* An increment may not be conditional: what it is added to is not what anybody was shown. */
+static bool check_unconditional(const struct http_request *r, struct http_scratch *scratch,
+                                struct http_failure *why)
+{
+	struct conditions conditions = {0};
+	if (!http_conditions_read(r, scratch, &conditions, why)) return false;
+	return conditions.what == 0 || http_failure_set(why, 400, "an increment takes no conditions");
+}
+
+static bool counter_request(const struct http_request *r, const struct http_target *t,
+                            struct bytes body, const uint8_t random[HTTP_OBJECT_RANDOM_BYTES],
+                            struct http_scratch *scratch, struct request *out,
+                            struct http_object_want *want, struct http_failure *why)
+{
+	struct bytes text;
+	bool add = r->method == HTTP_POST;
+	out->op = add ? REQUEST_INCREMENT : REQUEST_GET;
+	out->as_counter = !add;
+	if (!check_method(r, t, why) || !http_md5_check(r, body, why) ||
+	    !http_options_read(r, t, out->op, &out->options, why) || !read_trace(t, random, out, why) ||
+	    !check_names(t, why))
+		return false;
+	if (!add && !read_contexts(r, scratch, out, why)) return false;
+	if (add && (!read_ttl(r, out, why) || !check_unconditional(r, scratch, why) ||
+	            !read_increment(body, scratch, out, why)))
+		return false;
+	out->options.return_body =
+		add && http_target_param(t, "returnvalue", &text) && bytes_equal(text, BYTES("true"));
+	*want = want_of(r, t, out, scratch);
+	want->counter = true;
+	want->content_type = BYTES("text/plain");
+	want->accept = BYTES_EMPTY;
+	out->key = full_key(want, scratch);
+	return true;
 }
 
 bool http_object_request(const struct http_request *r, const struct http_target *t,
@@ -204,10 +285,12 @@ bool http_object_request(const struct http_request *r, const struct http_target 
                          struct http_scratch *scratch, struct request *out,
                          struct http_object_want *want, struct http_failure *why)
 {
-	assert(t->route == HTTP_ROUTE_OBJECT || t->route == HTTP_ROUTE_OBJECT_LIST);
+	assert(is_route(t));
 	*out = (struct request){.op = op_of(r->method)};
 	why->write = is_write(r->method);
-	if (!check_method(r, why) || !http_md5_check(r, body, why) || !check_has_type(r, why) ||
+	if (t->route == HTTP_ROUTE_COUNTER)
+		return counter_request(r, t, body, random, scratch, out, want, why);
+	if (!check_method(r, t, why) || !http_md5_check(r, body, why) || !check_has_type(r, why) ||
 	    !http_options_read(r, t, out->op, &out->options, why) || !read_trace(t, random, out, why))
 		return false;
 	if (out->op == REQUEST_PUT && !http_fields_pack(r, t, scratch, &out->meta, why)) return false;

@@ -2,7 +2,8 @@
  *
  * Of several faults the first in this order decides: unknown method (501), method not offered here
  * (405), Content-MD5, no Content-Type, timeout, the query parameters, trace, Link, X-Riak-Index-*,
- * names, context (all 400), then the media type (415). */
+ * names, context (all 400), then the media type (415). Of a counter, behind the parameters: names,
+ * context, conditions, and the number. */
 #ifndef DUNLIN_WIRE_HTTP_OBJECT_H
 #define DUNLIN_WIRE_HTTP_OBJECT_H
 
@@ -18,6 +19,7 @@ struct http_object_want {
 	bool head;        /* no body */
 	bool choose_key;  /* POST without key: 201 and Location */
 	bool return_body; /* of a write */
+	bool counter;     /* the answer is its number, if anything */
 	bool keep_alive;  /* else the answer closes the connection */
 	bool http_1_0;    /* keep_alive must be said */
 	struct bytes type, bucket, key;
@@ -31,7 +33,7 @@ struct http_object_want {
 
 #define HTTP_OBJECT_RANDOM_BYTES 24
 
-/* `r` complete, `t` parsed from it with route OBJECT or OBJECT_LIST, `body` whole. `random` makes
+/* `r` complete, `t` parsed from it with route OBJECT, OBJECT_LIST or COUNTER, `body` whole. `random` makes
  * the key of a POST without one, and the id of a trace. True: `out` and `want` are set; `out` borrows from the request,
  * `body` and `scratch`. False: `why` is set. */
 bool http_object_request(const struct http_request *r, const struct http_target *t,

@@ -338,6 +338,8 @@ static void choose(struct http_object_reply *a)
 	bool shows = w->op == REQUEST_GET || w->return_body;
 	if (r->err != ERR_OK)
 		choose_failure(a);
+	else if (w->counter)
+		choose_text(a, r->number[0] != '\0' ? 200 : 204, r->number);
 	else if (shows && r->sibling_count > 0) {
 		choose_shown(a);
 		if (w->op == REQUEST_GET && a->status < 304) judge_conditions(a);
@@ -442,8 +444,10 @@ void http_object_reply_write(const struct http_object_reply *a, struct http_out 
 	const struct reply *r = a->reply;
 	size_t before = out->len;
 	put_type_and_head(out, a);
-	put_context(out, a);
-	put_etag(out, a);
+	if (!w->counter) {
+		put_context(out, a);
+		put_etag(out, a);
+	}
 	if (a->status == 201) {
 		http_out_string(out, "Location: ");
 		put_path(out, w, w->family, w->bucket, w->key);

@@ -114,7 +114,8 @@ static enum http_route route_v1(struct http_target *t, enum http_method method)
 	}
 }
 
-/* "buckets", "buckets/B/props", "buckets/B/keys", "buckets/B/keys/K", from segment `at` on. */
+/* "buckets", "buckets/B/props", "buckets/B/keys", "buckets/B/keys/K", from segment `at` on; and without a
+ * type "buckets/B/counters/K". */
 static enum http_route route_buckets(struct http_target *t, enum http_method method, uint32_t at)
 {
 	uint32_t count = t->segment_count - at;
@@ -124,6 +125,7 @@ static enum http_route route_buckets(struct http_target *t, enum http_method met
 	if (count == 3 && segment_is(t, at + 2, "props")) return HTTP_ROUTE_PROPS;
 	if (count == 3 && segment_is(t, at + 2, "keys")) return list_route(method);
 	if (count == 4 && segment_is(t, at + 2, "keys")) return HTTP_ROUTE_OBJECT;
+	if (count == 4 && at == 0 && segment_is(t, 2, "counters")) return HTTP_ROUTE_COUNTER;
 	if (count == 5 && segment_is(t, at + 2, "keys") && segment_is(t, at + 4, "preflist"))
 		return HTTP_ROUTE_PREFLIST;
 	return HTTP_ROUTE_UNKNOWN;

@@ -16,6 +16,7 @@ enum http_route {
 	HTTP_ROUTE_OBJECT_LIST, /* POST to a bucket: the server chooses the key */
 	HTTP_ROUTE_KEYS,        /* any other method there */
 	HTTP_ROUTE_BUCKETS,
+	HTTP_ROUTE_COUNTER,  /* an object as a number, of the type "default" */
 	HTTP_ROUTE_PREFLIST, /* of a key: who holds it */
 	HTTP_ROUTE_PROPS,
 	HTTP_ROUTE_TYPE_PROPS,

@@ -264,6 +264,7 @@ static void take_forward(struct cursor *c, struct request *r, bool more)
 	if (has_context) r->context = cursor_bin(c, CONTEXT_BYTES_MAX);
 	r->meta = cursor_bin(c, META_BYTES_MAX);
 	r->value = cursor_bin(c, OBJECT_BYTES_MAX);
+	if (r->op == REQUEST_INCREMENT && r->value.len != INCREMENT_BYTES) c->bad = true;
 	take_options(c, &r->options);
 	r->options.has_context = has_context;
 	r->ttl_s = cursor_uint(c, TTL_SECONDS_MAX);

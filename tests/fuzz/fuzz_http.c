@@ -71,6 +71,8 @@ static void answer(const struct http_object_want *want, const struct request *as
 	reply.siblings++;
 	reply.sibling_count = 1;
 	write_reply(want, &reply);
+	if (want->counter) memcpy(reply.number, "-12", 4);
+	write_reply(want, &reply);
 	reply = (struct reply){.err = ERR_W_UNMET, .outcome = OUTCOME_UNKNOWN};
 	write_reply(want, &reply);
 }
@@ -84,7 +86,8 @@ static void ask(struct bytes body)
 	struct request asked;
 	struct meta meta;
 	if (http_target_parse(&request, &scratch, &target) != NULL) return;
-	if (target.route != HTTP_ROUTE_OBJECT && target.route != HTTP_ROUTE_OBJECT_LIST) return;
+	bool object = target.route == HTTP_ROUTE_OBJECT || target.route == HTTP_ROUTE_OBJECT_LIST;
+	if (!object && target.route != HTTP_ROUTE_COUNTER) return;
 	http_object_admit(&request, &target, &why);
 	if (!http_object_request(&request, &target, body, entropy, &scratch, &asked, &want, &why)) {
 		struct http_out count = {NULL, 0, 0};
@@ -93,6 +96,7 @@ static void ask(struct bytes body)
 		return;
 	}
 	assert(asked.key.len <= FULL_KEY_BYTES_MAX && asked.context.len <= CONTEXT_BYTES_MAX);
+	assert(asked.op != REQUEST_INCREMENT || asked.value.len == INCREMENT_BYTES);
 	assert(asked.meta.len <= META_BYTES_MAX && meta_read(asked.meta, &meta));
 	void *memory = malloc(http_object_keep_bytes(&want));
 	answer(http_object_keep(&want, memory), &asked);

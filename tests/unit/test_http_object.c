@@ -38,6 +38,8 @@ static void expect_refused(const char *head, const char *body, int status, const
 #define DELETE(query) "DELETE /riak/b/k" query " HTTP/1.1\r\n"
 #define PUT(query) "PUT /riak/b/k" query " HTTP/1.1\r\nContent-Type: text/plain\r\n"
 #define POST(query) "POST /riak/b" query " HTTP/1.1\r\nContent-Type: text/plain\r\n"
+#define COUNT_AT(query) "POST /buckets/b/counters/k" query " HTTP/1.1\r\n"
+#define NUMBER_OF(query) "GET /buckets/b/counters/k" query " HTTP/1.1\r\n"
 #define SYNC_WORDS "sync_on_write query parameter must be default, backend, one or all\n"
 #define NO_INDEXES "there are no secondary indexes here yet: send no X-Riak-Index-* field\n"
 #define INTEGER_OR_WORD                                                                            \
@@ -471,6 +473,79 @@ static void equal_fields_give_equal_bytes_whatever_their_order(void **state)
 	assert_true(bytes_equal(kept, out.meta));
 }
 
+static int64_t asked_delta(void)
+{
+	assert_int_equal(out.value.len, INCREMENT_BYTES);
+	return (int64_t)get_u64be(out.value.data);
+}
+
+static void an_increment_is_a_number_and_nothing_else(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *body;
+		int64_t delta;
+	} good[] = {{"0", 0},
+	            {"-0", 0},
+	            {"+5", 5},
+	            {"-7", -7},
+	            {"0000000000000000012", 12},
+	            {"9223372036854775807", INT64_MAX},
+	            {"-9223372036854775808", INT64_MIN}};
+	static const char *const bad[] = {"",
+	                                  "-",
+	                                  "+",
+	                                  "1.5",
+	                                  "0x1",
+	                                  " 1",
+	                                  "1 ",
+	                                  "1\n",
+	                                  "+-1",
+	                                  "1e1",
+	                                  "9223372036854775808",
+	                                  "-9223372036854775809",
+	                                  "00000000000000000001",
+	                                  "99999999999999999999"};
+	for (size_t i = 0; i < COUNT(good); i++) {
+		if (!ask(COUNT_AT(""), good[i].body)) fail_msg("%s", good[i].body);
+		assert_true(asked_delta() == good[i].delta);
+	}
+	for (size_t i = 0; i < COUNT(bad); i++) expect_refused(COUNT_AT(""), bad[i], 400, NULL);
+}
+
+static void a_counter_is_asked_for_as_one(void **state)
+{
+	(void)state;
+	assert_true(ask(COUNT_AT("?returnvalue=true&w=2&sync_on_write=x") "X-Dunlin-TTL: 9\r\n", "3"));
+	assert_true(out.op == REQUEST_INCREMENT && !out.as_counter && out.options.return_body);
+	assert_true(bytes_equal(out.key, BYTES("\0\7default\0\1b\0\1k")));
+	assert_true(out.options.w == 2 && out.ttl_s == 9 && !out.options.has_context);
+	assert_true(want.counter && want.op == REQUEST_INCREMENT);
+	assert_true(ask(COUNT_AT("?returnbody=true&returnvalue=TRUE") "X-Riak-Vclock: *\r\n", "3"));
+	assert_false(out.options.return_body || out.options.has_context);
+	assert_true(ask(NUMBER_OF("?r=one") "If-Match: x\r\nX-Dunlin-At-Least: AAEC\r\n", "x"));
+	assert_true(out.op == REQUEST_GET && out.as_counter && out.options.r == QUORUM_ONE);
+	assert_true(out.value.len == 0 && out.conditions.what == 0 && out.at_least.len == 3);
+	assert_true(ask("HEAD /buckets/b/counters/k HTTP/1.1\r\n", "") && want.head && want.counter);
+	assert_true(ask(GET(""), "") && !out.as_counter && !want.counter);
+}
+
+static void what_a_counter_refuses(void **state)
+{
+	(void)state;
+	expect_refused("PUT /buckets/b/counters/k HTTP/1.1\r\n", "1", 405, NULL);
+	assert_string_equal(why.allow, "GET, HEAD, POST");
+	assert_false(http_object_admit(&r, &t, &why));
+	expect_refused("BREW /buckets/b/counters/k HTTP/1.1\r\n", "1", 501, NULL);
+	expect_refused(COUNT_AT("") "If-None-Match: *\r\n", "1", 400,
+	               "an increment takes no conditions\n");
+	expect_refused(COUNT_AT("") "X-Riak-If-Not-Modified: AAEC\r\n", "1", 400, NULL);
+	expect_refused(COUNT_AT("?w=0"), "1", 400, NULL);
+	expect_refused(COUNT_AT("") "Content-MD5: rL0Y20zC+Fzt72VPzMSk2A==\r\n", "1", 400, NULL);
+	assert_false(ask(COUNT_AT(""), ""));
+	assert_true(http_object_admit(&r, &t, &why)); /* without Content-Type */
+}
+
 static void what_is_kept_points_only_into_itself(void **state)
 {
 	(void)state;
@@ -525,6 +600,9 @@ int main(void)
 		cmocka_unit_test(links_are_kept_decoded_and_the_parent_is_dropped),
 		cmocka_unit_test(other_links_are_refused),
 		cmocka_unit_test(equal_fields_give_equal_bytes_whatever_their_order),
+		cmocka_unit_test(an_increment_is_a_number_and_nothing_else),
+		cmocka_unit_test(a_counter_is_asked_for_as_one),
+		cmocka_unit_test(what_a_counter_refuses),
 		cmocka_unit_test(what_is_kept_points_only_into_itself),
 		cmocka_unit_test(the_largest_request_does_not_exhaust_the_scratch),
 	};

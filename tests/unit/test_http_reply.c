@@ -546,6 +546,35 @@ static void refusals_say_why_and_that_nothing_was_stored(void **state)
 	                          "Connection: close\r\n" PLAIN "Content-Length: 9\r\n\r\ntoo long\n");
 }
 
+static void a_counter_is_a_number_without_context_and_etag(void **state)
+{
+	(void)state;
+	struct http_object_want w = want_of(REQUEST_GET);
+	struct sibling s = sibling_of(7, BYTES("its bytes"));
+	struct reply reply = shown(&s, 1);
+	w.counter = true;
+	w.content_type = BYTES("text/plain");
+	strcpy(reply.number, "-12");
+	assert_string_equal(render(&w, &reply),
+	                    "HTTP/1.1 200 OK\r\n" DATED "Content-Type: text/plain\r\n"
+	                    "Content-Length: 3\r\n\r\n-12");
+	w.op = REQUEST_INCREMENT;
+	reply.written = true;
+	assert_int_equal(strncmp(render(&w, &reply), "HTTP/1.1 200 OK\r\n", 17), 0);
+	reply.number[0] = '\0';
+	assert_string_equal(render(&w, &reply),
+	                    "HTTP/1.1 204 No Content\r\n" DATED "Content-Type: text/plain\r\n\r\n");
+	reply = (struct reply){.err = ERR_COUNTER_MULT, .outcome = OUTCOME_NONE};
+	assert_string_equal(render(&w, &reply), "HTTP/1.1 409 Conflict\r\n" DATED PLAIN
+	                                        "Content-Length: 51\r\nX-Dunlin-Outcome: none\r\n\r\n"
+	                                        "Counters require bucket property 'allow_mult=true'\n");
+	w.op = REQUEST_GET;
+	reply = (struct reply){.err = ERR_NOT_FOUND};
+	render(&w, &reply);
+	expect_has("HTTP/1.1 404 Not Found\r\n");
+	expect_has("\r\n\r\nnot found\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -569,6 +598,7 @@ int main(void)
 		cmocka_unit_test(the_end_of_a_connection_is_announced),
 		cmocka_unit_test(plain_answers_have_type_length_and_further_fields),
 		cmocka_unit_test(a_ttl_is_what_is_left_in_whole_seconds),
+		cmocka_unit_test(a_counter_is_a_number_without_context_and_etag),
 		cmocka_unit_test(refusals_say_why_and_that_nothing_was_stored),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -376,6 +376,23 @@ static void a_trace_that_is_none_is_bad(void **state)
 	assert_int_equal(unpack_packed(&p), ERR_BAD_BYTES);
 }
 
+static void an_increment_that_is_no_number_of_eight_bytes_is_bad(void **state)
+{
+	(void)state;
+	static const uint8_t value[9];
+	for (size_t len = 0; len <= sizeof value; len++) {
+		struct msg m = {.type = MSG_FORWARD};
+		uint8_t room[512];
+		m.forward.request = (struct request){.op = REQUEST_INCREMENT,
+		                                     .key = BYTES("\0\1t\0\1b\0\1k"),
+		                                     .value = {value, len},
+		                                     .options = REQUEST_OPTIONS_DEFAULT};
+		struct packer p = {room, sizeof room, 0};
+		msg_pack(&p, &m);
+		assert_int_equal(unpack_packed(&p), len == INCREMENT_BYTES ? ERR_OK : ERR_BAD_BYTES);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -392,6 +409,7 @@ int main(void)
 		cmocka_unit_test(a_count_is_not_believed),
 		cmocka_unit_test(an_absent_context_is_not_an_empty_one),
 		cmocka_unit_test(a_trace_that_is_none_is_bad),
+		cmocka_unit_test(an_increment_that_is_no_number_of_eight_bytes_is_bad),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -123,6 +123,8 @@ static inline void make_forward(struct maker *g, struct request *r)
 	if (o->has_context) r->context = some_bytes(g, CONTEXT_BYTES_MAX);
 	r->meta = some_bytes(g, META_BYTES_MAX);
 	r->value = some_bytes(g, 70000);
+	while (r->op == REQUEST_INCREMENT && r->value.len != INCREMENT_BYTES)
+		r->value = some_bytes(g, INCREMENT_BYTES);
 	int16_t *quorums[] = {&o->r, &o->w, &o->pr, &o->pw, &o->dw, &o->rw, &o->node_confirms};
 	for (unsigned i = 0; i < 7; i++) *quorums[i] = some_quorum(g);
 	o->notfound_ok = (int8_t)((int)some_number(g, 2) + BOOL_DEFAULT);

@@ -11,7 +11,8 @@ from lib import http, same
 
 TEXT = {"Content-Type": "text/plain"}
 RESOURCES = {
-    "riak_kv_wm_bucket_type": "/types", "riak_kv_wm_buckets": "/buckets", "riak_kv_wm_keylist": "/buckets",
+    "riak_kv_wm_bucket_type": "/types", "riak_kv_wm_buckets": "/buckets", "riak_kv_wm_counter": "/buckets",
+    "riak_kv_wm_keylist": "/buckets",
     "riak_kv_wm_object": "/buckets", "riak_kv_wm_props": "/buckets", "riak_kv_wm_preflist": "/buckets",
     "riak_kv_wm_ping": "/ping", "riak_kv_wm_stats": "/stats",
 }
@@ -27,7 +28,8 @@ ACCEPTS = [
 ]
 STATS = [
     "riak_kv_version", "riak_core_version", "nodename", "ring_members", "connected_nodes", "node_gets",
-    "node_gets_total", "node_puts", "node_puts_total", "vnode_gets", "vnode_gets_total", "vnode_puts",
+    "node_gets_total", "node_puts", "node_puts_total", "node_gets_counter", "node_gets_counter_total",
+    "node_puts_counter", "node_puts_counter_total", "vnode_gets", "vnode_gets_total", "vnode_puts",
     "vnode_puts_total", "read_repairs", "read_repairs_total", "coord_redirs_total", "cpu_nprocs", "cpu_avg1",
     "cpu_avg5", "cpu_avg15", "mem_total", "mem_allocated", "memory_total", "ring_num_partitions",
     "ring_ownership", "ring_creation_size", "storage_backend", "sys_wordsize", "pbc_active", "pbc_connects",
