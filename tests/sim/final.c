@@ -14,6 +14,7 @@
 #include "base/panic.h"
 #include "core/object.h"
 #include "ring/ring.h"
+#include "tests/sim/counting.h"
 #include "tests/sim/fault.h"
 #include "tests/sim/operator.h"
 #include "tests/sim/trace.h"
@@ -271,6 +272,7 @@ static void forming(struct world *w)
 		stage_set(w, STAGE_TROUBLE);
 		if (w->options.faults == 0) w->strict_from_us = w->now_us + SECONDS(3);
 		workload_start(w);
+		counting_start(w);
 	} else if (waited(w, FORM_US_MAX) && w->options.faults == 0) {
 		fail_unready(w, "forming", "60 s after the start");
 	} else if (waited(w, FORM_US_MAX)) {
@@ -293,6 +295,7 @@ static void calm(struct world *w)
 		fail_unready(w, "forming", "90 s after all trouble ended");
 	if (w->strict_from_us == UINT64_MAX || w->now_us < w->strict_from_us + CALM_US) return;
 	workload_stop(w);
+	counting_stop(w);
 	stage_set(w, STAGE_CHECKING);
 }
 
@@ -308,9 +311,15 @@ static bool at_rest(struct world *w)
 	return true;
 }
 
+static void read_all(struct world *w, enum hist_view view)
+{
+	workload_read_all(w, view);
+	counting_read_all(w, view);
+}
+
 static void reading(struct world *w)
 {
-	if (workload_reads_left(w) > 0) {
+	if (workload_reads_left(w) + counting_reads_left(w) > 0) {
 		if (waited(w, READS_US_MAX))
 			world_fail(w, "P6", HIST_NOBODY, HIST_NOBODY, "not every key can be read with r=all");
 		return;
@@ -323,7 +332,7 @@ static void comparing(struct world *w)
 {
 	if (w->compares_left == 0) {
 		round_next(w);
-		workload_read_all(w, HIST_FINAL_AGAIN);
+		read_all(w, HIST_FINAL_AGAIN);
 	} else if (waited(w, COMPARE_US_MAX)) {
 		world_fail(w, "P4", HIST_NOBODY, HIST_NOBODY, "%u compares never ended", w->compares_left);
 	} else if (!w->compare_open) {
@@ -335,7 +344,7 @@ static void checking(struct world *w)
 {
 	switch ((enum round)w->stage_round) {
 	case ROUND_IDLE:
-		if (workload_is_idle(w))
+		if (workload_is_idle(w) && counting_is_idle(w))
 			round_next(w);
 		else if (waited(w, IDLE_US_MAX))
 			world_fail(w, "P7", HIST_NOBODY, HIST_NOBODY, "a client still waits for its answer");
@@ -344,7 +353,7 @@ static void checking(struct world *w)
 		if (!at_rest(w)) break;
 		if ((w->options.faults & FAULTS_FATAL) == 0) look_into_all(w);
 		round_next(w);
-		workload_read_all(w, HIST_FINAL);
+		read_all(w, HIST_FINAL);
 		break;
 	case ROUND_READ:
 	case ROUND_AGAIN: reading(w); break;

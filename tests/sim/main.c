@@ -30,15 +30,15 @@ static void print_figures(const struct sim_options *o, const struct run_result *
 	double virtual_s = (double)r->virtual_us / 1e6, cpu_s = (double)r->cpu_us / 1e6;
 	printf("sim: virtual=%.1fs cpu=%.2fs ratio=%.0f steps=%llu ops=%llu reads=%llu sessions=%llu "
 	       "not_seen=%llu writes=%llu conditional=%llu refused=%llu ttl=%llu "
-	       "acked=%llu unknown=%llu none=%llu siblings_max=%u hash=%016llx faults:",
+	       "acked=%llu unknown=%llu none=%llu increments=%llu siblings_max=%u hash=%016llx faults:",
 	       virtual_s, cpu_s, cpu_s > 0 ? virtual_s / cpu_s : 0, (unsigned long long)r->steps,
 	       (unsigned long long)r->figures.ops, (unsigned long long)r->figures.reads,
 	       (unsigned long long)r->figures.session_reads, (unsigned long long)r->figures.not_seen,
 	       (unsigned long long)r->figures.writes, (unsigned long long)r->figures.conditional,
 	       (unsigned long long)r->figures.refused, (unsigned long long)r->figures.brief,
 	       (unsigned long long)r->figures.acked, (unsigned long long)r->figures.unknown,
-	       (unsigned long long)r->figures.none, r->figures.siblings_max,
-	       (unsigned long long)r->hash);
+	       (unsigned long long)r->figures.none, (unsigned long long)r->increments,
+	       r->figures.siblings_max, (unsigned long long)r->hash);
 	print_faults(o, r);
 	putchar('\n');
 }
@@ -116,6 +116,7 @@ static bool tally_add(void *context, const struct run_result *r)
 	sum->figures.acked += r->figures.acked;
 	sum->figures.unknown += r->figures.unknown;
 	sum->figures.none += r->figures.none;
+	sum->increments += r->increments;
 	if (r->figures.siblings_max > sum->figures.siblings_max)
 		sum->figures.siblings_max = r->figures.siblings_max;
 	for (unsigned k = 0; k < FAULT_KINDS; k++) sum->fault_count[k] += r->fault_count[k];

@@ -16,6 +16,7 @@
 
 #include "base/bytes.h"
 #include "base/panic.h"
+#include "tests/sim/counting.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/fault.h"
 #include "tests/sim/net.h"
@@ -135,6 +136,7 @@ void proc_crash(struct world *w, uint16_t proc, uint64_t restart_us)
 	p->effects_left = -1;
 	net_died(w, proc);
 	workload_on_crash(w, proc);
+	counting_on_crash(w, proc);
 	world_at(w, w->now_us + restart_us, AGENDA_RESTART)->a = proc;
 }
 

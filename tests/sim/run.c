@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/panic.h"
+#include "tests/sim/counting.h"
 #include "tests/sim/world.h"
 
 /* Runs that shrinking may cost. */
@@ -36,6 +37,7 @@ static void result_fill(const struct world *w, struct run_result *out)
 	out->virtual_us = w->now_us - SIM_BEGIN_US;
 	out->key = out->write = HIST_NOBODY;
 	workload_figures(w, &out->figures);
+	out->increments = counting_acked(w);
 	memcpy(out->fault_count, w->fault_count, sizeof out->fault_count);
 	if (!w->failed) return;
 	out->key = w->failure.key;

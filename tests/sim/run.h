@@ -12,6 +12,7 @@ struct run_result {
 	uint32_t key, write;
 	uint64_t seed, hash, virtual_us, cpu_us, steps;
 	struct workload_figures figures;
+	uint64_t increments; /* acknowledged */
 	uint64_t fault_count[FAULT_KINDS];
 };
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/panic.h"
+#include "tests/sim/counting.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/fault.h"
 #include "tests/sim/final.h"
@@ -168,6 +169,8 @@ static void item_happens(struct world *w, const struct agenda_item *item)
 	case AGENDA_REQUEST: workload_on_request(w, item); break;
 	case AGENDA_CLIENT: workload_on_client(w, item); break;
 	case AGENDA_CLIENT_END: workload_on_give_up(w, item); break;
+	case AGENDA_COUNT: counting_on_client(w, item); break;
+	case AGENDA_COUNT_END: counting_on_give_up(w, item); break;
 	case AGENDA_OPERATOR: operator_act(w); break;
 	case AGENDA_OPERATOR_MORE: operator_more(w, item); break;
 	case AGENDA_FINAL: final_on_stage(w, item); break;
@@ -238,7 +241,12 @@ static void perform_one(struct world *w, uint16_t proc, const struct effect *fx)
 	case FX_STORE_READ: disk_read(w, proc, fx); break;
 	case FX_STORE_WRITE: disk_write(w, proc, fx); break;
 	case FX_STORE_SCAN: disk_scan(w, proc, fx); break;
-	case FX_REPLY: workload_on_reply(w, proc, fx->reply.client, &fx->reply.reply); break;
+	case FX_REPLY:
+		if (fx->reply.client.v >= COUNTING_REF)
+			counting_on_reply(w, proc, fx->reply.client, &fx->reply.reply);
+		else
+			workload_on_reply(w, proc, fx->reply.client, &fx->reply.reply);
+		break;
 	case FX_REPLY_COMPARE: final_on_compare(w, &fx->compare.result); break;
 	case FX_REPLY_PROPS: operator_on_props(w, proc, fx->props.client, &fx->props.result); break;
 	case FX_REPLY_LIST: operator_on_list(w, proc, fx->list.client, &fx->list.page); break;
@@ -324,6 +332,7 @@ void world_init(struct world *w, const struct sim_options *options)
 	history_init(&w->history, SIM_KEYS, n);
 	for (uint16_t i = 0; i < options->nodes; i++) proc_init(w, i);
 	workload_init(w);
+	counting_init(w);
 	tracing_init(w);
 	operator_init(w);
 	fault_init(w);
@@ -337,6 +346,7 @@ void world_run(struct world *w)
 	assert(w->stage == STAGE_OVER);
 	for (uint16_t i = 0; i < w->options.nodes; i++) fault_check_memory(w, i);
 	tracing_check(w);
+	counting_check(w);
 	history_settle(&w->history);
 	struct check_failure failure;
 	if (!check_all(&w->history, &failure))
@@ -349,6 +359,7 @@ void world_free(struct world *w)
 	for (uint16_t i = 0; i < w->options.nodes; i++) proc_free(w, i);
 	if (w->old_copy != NULL) store_close(w->old_copy);
 	workload_free(w);
+	counting_free(w);
 	tracing_free(w);
 	operator_free(w);
 	history_free(&w->history);

@@ -7,6 +7,7 @@
  *     proc.c      a process starts, stands still, goes on; its clock tells it to tick
  *     fault.c     trouble begins or ends
  *     workload.c  a client acts or gives up
+ *     counting.c  the same, of clients that count
  *     operator.c  properties are changed, keys listed
  *     final.c     heal, wait, read everything, look into the stores
  *
@@ -48,6 +49,8 @@ enum agenda_kind {
 	AGENDA_REQUEST,       /* p: a client's request arrives */
 	AGENDA_CLIENT,        /* client a acts */
 	AGENDA_CLIENT_END,    /* client a gives up on operation x */
+	AGENDA_COUNT,         /* counting client a acts */
+	AGENDA_COUNT_END,     /* counting client a gives up on question x */
 	AGENDA_OPERATOR,      /* the operator acts */
 	AGENDA_OPERATOR_MORE, /* node a is asked for the page behind ticket x */
 	AGENDA_FINAL,         /* the next stage of the end */
@@ -120,6 +123,7 @@ struct trace {
 };
 
 struct workload; /* workload.c */
+struct counting; /* counting.c */
 struct tracing;  /* tracing.c */
 struct operator; /* operator.c */
 
@@ -146,6 +150,7 @@ struct world {
 	uint64_t stage_us; /* when it began */
 	uint32_t stage_round, compares_left;
 	struct workload *workload;
+	struct counting *counting;
 	struct tracing *tracing;
 	struct operator* operator;
 	struct history history;
