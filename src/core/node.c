@@ -477,7 +477,7 @@ const char *node_trouble(const struct node *n)
 		return "waiting for other members to confirm that this disk is no old copy";
 	if (verify_suspect_count(n) > 0)
 		return "some partitions are being verified: a record was damaged, or the disk is an old "
-		       "copy";
+			   "copy";
 	return "";
 }
 
