@@ -119,7 +119,7 @@ check sim build/release/dunlin-sim --seeds $seeds --time 60s --jobs 2
 check sim/once-failed sh tests/sim/seeds.sh
 # Without the faults that can lose a hint, hints alone must reach a majority of the primaries.
 check sim/hints-deliver build/release/dunlin-sim --seeds $((seeds / 4)) --time 60s --jobs 2 \
-	--faults delay,loss,dup,reorder,partition,oneway,slowlink,flap,pause,skew,jump,slowdisk
+	--faults delay,loss,dup,reorder,partition,oneway,slowlink,flap,pause,skew,jump,slowdisk,noroom,drain
 check sim/three-nodes build/release/dunlin-sim --seeds $((seeds / 4)) --nodes 3 --time 60s --jobs 2
 check sim/same-seed-same-run build/release/dunlin-sim --seed 7 --time 60s --twice
 build asan tests

@@ -46,7 +46,9 @@
 	X(NOT_SEEN, 503, 1, "no replica that answers has seen what X-Dunlin-At-Least names")           \
 	X(COUNTER_MULT, 409, 0, "Counters require bucket property 'allow_mult=true'")                  \
 	X(COUNTER_RANGE, 409, 0, "the increment would take the counter out of 64 bits")                \
-	X(COUNTER_FULL, 503, 0, "the counter has too many entries; delete it and count anew")
+	X(COUNTER_FULL, 503, 0, "the counter has too many entries; delete it and count anew")          \
+	X(NO_ROOM, 503, 1, "no room here to stand in for the nodes that are away; try another node")   \
+	X(DRAINING, 503, 1, "this node is being drained; ask another one")
 
 enum err {
 #define X(name, status, retry, text) ERR_##name,

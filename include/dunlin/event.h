@@ -21,7 +21,8 @@ enum event_type {
 	EV_PEER_MESSAGE,
 	EV_STORE_READ,    /* an FX_STORE_READ is answered */
 	EV_STORE_WRITTEN, /* an FX_STORE_WRITE is durable, or failed */
-	EV_STORE_SCANNED
+	EV_STORE_SCANNED,
+	EV_DRAIN /* coordinate nothing new and stand in for nobody, or do so again */
 };
 
 struct store_record {
@@ -85,6 +86,9 @@ struct event {
 			uint32_t count;
 			const struct store_record *records;
 		} scanned;
+		struct {
+			bool on;
+		} drain;
 	};
 };
 

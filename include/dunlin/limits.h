@@ -101,6 +101,15 @@
  * read at once after a rest. What is over it waits. A page of a scan counts with its records. */
 #define BACKGROUND_BYTES_PER_S MIB(32)
 #define BACKGROUND_BURST_BYTES MIB(4)
+/* It is halved while clients wait longer than usual, once a window, down to this much and never to
+ * nothing; and grows by a sixteenth of the whole in each window in which they do not. sim: as it is. */
+#define BACKGROUND_BYTES_PER_S_MIN MIB(1)
+#define BACKGROUND_STEPS 16
+/* Longer than usual: a p99 of twice what it has been of late, and longer than this. A window lasts so
+ * long, and until so many requests were answered, but at most ten times so long. */
+#define FOREGROUND_P99_US MS(10)
+#define FOREGROUND_WINDOW_US SECONDS(1)
+#define FOREGROUND_REQUESTS 100
 /* A listing's `timeout`: default. Ceiling: REQUEST_TIMEOUT_US_MAX. */
 #define LIST_TIMEOUT_US SECONDS(300)
 /* Listings under way on one node. Each holds one page of names, and a listing of buckets all names
@@ -134,8 +143,8 @@
 #define COORD_SLOTS_MAX 8192
 /* Peers' requests in flight on one shard. Over it the asker gets ERR_BUSY. sim: 8. */
 #define REPLICA_SLOTS_MAX 8192
-/* Hints in delivery at once on one shard. */
-#define HINT_SLOTS_MAX 64
+/* Hints in delivery at once on one shard, to all nodes together. */
+#define HINT_SLOTS_MAX 256
 /* Keys with a write in flight: at most one per slot that can write. */
 #define KEYS_IN_FLIGHT_MAX (COORD_SLOTS_MAX + REPLICA_SLOTS_MAX + HINT_SLOTS_MAX)
 /* Memory for the bytes of all requests in flight on one shard; address space, touched when used.
@@ -196,19 +205,41 @@
 
 /* ---- hints ------------------------------------------------------------------------------- */
 
-/* Extra hints (not stand-in copies) older than this, or past this many, are dropped with a count. */
+/* Extra hints (not stand-in copies) older than this, past this many, or past this many bytes of their
+ * records are dropped with a count. Defaults of `hint_window_ms` and `hint_bytes_max`. sim: 8 of them. */
 #define HINT_WINDOW_MS 10800000UL
-#define EXTRA_HINTS_MAX 10000000UL
-/* Stand-in copies a node takes; past it the node refuses to stand in. */
-#define STAND_INS_MAX 10000000UL
-/* How often undelivered hints are tried again; twice as long after each round that could deliver
- * nothing, up to the second figure. A peer that comes back starts a round at once. */
+#define EXTRA_HINTS_MAX 10000000
+#define HINT_BYTES_MAX MIB(1024)
+/* Stand-in copies that a node takes, and bytes of their objects; past either it refuses to stand in. What
+ * is on its way to the disk by then still comes on top: a write for each slot at most. Defaults of
+ * `stand_ins_max` and `stand_in_bytes_max`. sim: 4 of them. */
+#define STAND_INS_MAX 10000000
+#define STAND_IN_BYTES_MAX MIB(16384)
+/* How often undelivered hints are tried again; twice as long after each time that nothing could be
+ * delivered, up to the second figure. A peer that comes back starts at once. */
 #define HINT_PERIOD_US MS(1000)
 #define HINT_PERIOD_US_MAX SECONDS(30)
-/* A delivery that is not confirmed by then waits for the next round. */
+/* A delivery that is not confirmed by then is tried again later. After one that was refused or not
+ * confirmed its node is left in peace for the second figure, twice as long each time, up to
+ * HINT_PERIOD_US_MAX, and is then sent one at a time until it confirms one. */
 #define HINT_DELIVERY_US SECONDS(2)
-/* Hint records read in one page. */
+#define HINT_REFUSED_US MS(250)
+/* Deliveries under way to one node at once: at the beginning, and at most (one more for each that is
+ * confirmed). So a node that does not answer keeps only so many slots from the others. */
+#define HINT_OPEN_FIRST 8
+#define HINT_OPEN_MAX 32
+/* Bytes a second that a node which comes back is sent of what it missed, by all the others together. Each
+ * sends its share, but no less than the second figure, and at once after a rest the third. */
+#define HINT_TARGET_BYTES_PER_S MIB(16)
+#define HINT_TARGET_BYTES_PER_S_MIN KIB(256)
+#define HINT_TARGET_BURST_BYTES MIB(1)
+/* Hint records read in one page: bytes, and records when all are looked over. */
 #define HINT_PAGE_BYTES KIB(16)
+#define HINT_SWEEP_RECORDS 512
+/* All records are looked over this often, and no more often than takes a tenth of the time: those that
+ * are too old go, and what is held is counted. */
+#define HINT_SWEEP_US SECONDS(60)
+#define HINT_SWEEP_SHARE 10
 
 /* ---- peers ------------------------------------------------------------------------------- */
 
@@ -355,6 +386,9 @@
 /* How long `dunlin dev` waits for its cluster to form, and then for its nodes to stop. */
 #define DEV_READY_US SECONDS(60)
 #define DEV_STOP_US SECONDS(20)
+/* How long `dunlin drain` waits until nothing is left, and how often it asks. */
+#define CLI_DRAIN_SECONDS 300
+#define CLI_DRAIN_POLL_MS 200
 /* What the command line's own HTTP client takes as an answer. */
 #define CLI_REPLY_BYTES_MAX MIB(256)
 
@@ -412,5 +446,10 @@ static_assert(SCAN_PAGE_BYTES < FRAME_BYTES_MAX,
 
 static_assert(PROPS_PAGE_BYTES_MAX < FRAME_BYTES_MAX, "a page of properties is one frame");
 static_assert(BACKGROUND_BURST_BYTES > 2 * SCAN_PAGE_BYTES, "a page fits the budget");
+static_assert(BACKGROUND_BYTES_PER_S_MIN > SCAN_PAGE_BYTES, "background work never stands still");
+static_assert(HINT_SLOTS_MAX >= 4 * HINT_OPEN_MAX,
+              "a node that is silent does not hold up the others");
+static_assert(HINT_OPEN_MAX >= HINT_OPEN_FIRST && HINT_SLOTS_MAX <= 65536, "tickets, windows");
+static_assert(HINT_TARGET_BYTES_PER_S <= BACKGROUND_BYTES_PER_S, "hints leave room for other work");
 
 #endif

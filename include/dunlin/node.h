@@ -32,6 +32,8 @@ struct node_config {
 	uint64_t hint_after_us;           /* 0: HINT_AFTER_US */
 	uint32_t read_all_one_in;         /* 0: READ_ALL_ONE_IN; 1: reads ask all replicas */
 	uint32_t read_whole_bytes;        /* 0: READ_WHOLE_BYTES */
+	/* What is kept for others; 0: the limits.h values. */
+	uint64_t hints_max, hint_bytes_max, hint_window_ms, stand_ins_max, stand_in_bytes_max;
 	uint32_t coord_slots, replica_slots; /* 0: the limits.h values */
 	uint8_t entropy[64];                 /* from the system, fresh at each start */
 };
@@ -60,7 +62,10 @@ struct instant node_deadline(const struct node *n);
 /* This start could not be recorded (a full disk, at the first start of all): end the process. */
 bool node_cannot_start(const struct node *n);
 struct node_id node_self(const struct node *n);
-bool node_is_ready(const struct node *n); /* formed and serving */
+bool node_is_ready(const struct node *n); /* formed and serving, and not being drained */
+bool node_is_draining(const struct node *n);
+/* No request of a client is under way, nor what follows its answer (hints for who is late). */
+bool node_is_idle(const struct node *n);
 /* The properties in force; bucket empty: of the type. ERR_NO_TYPE. */
 enum err node_props(const struct node *n, struct bytes type, struct bytes bucket,
                     struct props *out);
@@ -93,16 +98,26 @@ const char *node_trouble(const struct node *n);
 	X(siblings_refused, COUNTER, "writes refused at siblings_max")                                 \
 	X(stand_ins_taken, COUNTER, "stand-in copies stored for an unreachable primary")               \
 	X(stand_ins_delivered, COUNTER, "stand-in copies delivered to the primaries and dropped")      \
+	X(stand_ins_refused, COUNTER, "stand-in copies refused for want of room, or while draining")   \
 	X(stand_ins, GAUGE, "stand-in copies held now")                                                \
+	X(stand_in_bytes, GAUGE, "bytes of their objects")                                             \
+	X(stand_ins_oldest_seconds, GAUGE, "age of the oldest of them, when last looked over")         \
 	X(hints_kept, COUNTER, "extra hints written for a primary that missed a write")                \
 	X(hints_delivered, COUNTER, "extra hints delivered")                                           \
 	X(hints_dropped, COUNTER, "extra hints dropped past their window or limit")                    \
 	X(hints, GAUGE, "extra hints held now")                                                        \
+	X(hint_bytes, GAUGE, "bytes of their records")                                                 \
+	X(hints_oldest_seconds, GAUGE, "age of the oldest of them, when last looked over")             \
+	X(hint_deliveries_failed, COUNTER,                                                             \
+	  "hints and copies sent to a node that did not confirm them")                                 \
 	X(props_changes, COUNTER, "changes of bucket properties taken from clients")                   \
 	X(props_buckets, GAUGE, "buckets and types with properties of their own")                      \
 	X(conditions_failed, COUNTER, "writes refused because a condition did not hold")               \
 	X(lists, COUNTER, "listings begun")                                                            \
 	X(background_waits, COUNTER, "times background work waited for the byte budget")               \
+	X(background_bytes_per_s, GAUGE, "the byte budget; it shrinks while clients wait longer")      \
+	X(foreground_p99_us, GAUGE, "p99 of own client requests in the last window, for that")         \
+	X(draining, GAUGE, "1 while the node is being drained")                                        \
 	X(late_answers, COUNTER, "answers that came after their request had ended")                    \
 	X(peers_down_events, COUNTER, "times a peer was found down")                                   \
 	X(peers_up, GAUGE, "peers believed up")                                                        \

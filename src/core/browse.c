@@ -54,11 +54,7 @@ static bool ask_store(struct node *n, struct replica *r, struct effects *fx)
 
 static bool next_page(struct node *n, struct replica *r, struct effects *fx)
 {
-	struct instant at = budget_ready(&n->background, n->now);
-	if (at.us <= n->now.us) return ask_store(n, r, fx);
-	n->counters.background_waits++;
-	slot_set_timer(n, &r->slot, at);
-	return true;
+	return replica_must_wait(n, r) || ask_store(n, r, fx);
 }
 
 void browse_on_timer(struct node *n, struct replica *r, struct effects *fx)
@@ -223,10 +219,6 @@ static void held_scanned(struct node *n, struct replica *r, const struct event *
 void browse_on_scanned(struct node *n, struct replica *r, const struct event *ev,
                        struct effects *fx)
 {
-	uint64_t bytes = 0;
-	for (uint32_t i = 0; i < ev->scanned.count; i++)
-		bytes += ev->scanned.records[i].key.len + ev->scanned.records[i].value.len;
-	budget_pay(&n->background, bytes);
 	if (r->kind == REPLICA_LIST)
 		list_scanned(n, r, ev, fx);
 	else

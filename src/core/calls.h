@@ -103,8 +103,9 @@ void read_measure(struct node *n, struct coord *c, uint32_t i);
 uint32_t read_pending(const struct coord *c);
 
 /* forward.c */
-/* Why this node may not mint now (its clock, its memory, its disk); ERR_OK: it may. */
-enum err forward_reason(const struct node *n);
+/* Why this node may not mint now (its clock, its memory, its disk, no room for a stand-in copy
+ * where it would be a fallback for this one); ERR_OK: it may. */
+enum err forward_reason(const struct node *n, struct coord *c);
 void forward_begin(struct node *n, struct coord *c, struct effects *fx);
 void forward_on_reply(struct node *n, struct coord *c, uint16_t member, const struct msg *m,
                       struct effects *fx);
@@ -137,6 +138,9 @@ enum err condition_judge(struct node *n, struct coord *c, struct object *state);
 
 void replica_on_message(struct node *n, struct node_id from, const struct msg *m,
                         struct effects *fx);
+void replica_on_timer(struct node *n, struct replica *r, struct effects *fx);
+/* A page waits for the byte budget of background work. True: its timer will tell. */
+bool replica_must_wait(struct node *n, struct replica *r);
 void replica_on_read(struct node *n, struct replica *r, const struct event *ev, struct effects *fx);
 void replica_on_scanned(struct node *n, struct replica *r, const struct event *ev,
                         struct effects *fx);
@@ -158,10 +162,17 @@ bool scan_begin(struct node *n, struct slot *s, struct partition_id p, struct by
 bool scan_begin_sized(struct node *n, struct slot *s, struct partition_id p, struct bytes after,
                       size_t bytes_max, struct effects *fx);
 
-/* ---- hint.c --------------------------------------------------------------------------------------- */
+/* ---- hint.c: one delivery --------------------------------------------------------------------------- */
 
-void hint_tick(struct node *n, struct effects *fx);
-void hint_on_page(struct node *n, const struct event *ev, struct effects *fx);
+struct hint_record; /* below */
+enum hint_verdict { HINT_TAKEN, HINT_LATER, HINT_NO_MEMORY };
+
+/* Begin to deliver a record of this lane. TAKEN: begun, or there is nothing to be done for it now. */
+enum hint_verdict hint_deliver(struct node *n, uint32_t lane, struct bytes record,
+                               const struct hint_record *r, struct effects *fx);
+/* Drop an extra hint that nobody needs any more (its time is over, or its target is no member). */
+enum hint_verdict hint_discard(struct node *n, uint32_t lane, struct bytes record,
+                               const struct hint_record *r, struct effects *fx);
 void hint_on_read(struct node *n, struct hint_slot *h, const struct event *ev, struct effects *fx);
 void hint_on_ack(struct node *n, struct hint_slot *h, uint16_t member, enum err e,
                  struct effects *fx);
@@ -169,19 +180,87 @@ void hint_on_timer(struct node *n, struct hint_slot *h, struct effects *fx);
 enum key_verdict drop_apply(struct node *n, struct hint_slot *h, const struct key_state *state,
                             struct bytes *object, struct effects *fx);
 void hint_on_stored(struct node *n, struct hint_slot *h, enum err e, struct effects *fx);
+
+/* ---- hint_record.c ------------------------------------------------------------------------------------ */
+
 /* First bytes of keys in the hints family. */
 enum { HINT_EXTRA = 'E', HINT_STAND_IN = 'S' };
+
+struct hint_record {
+	bool stand_in;
+	struct node_id target; /* extra */
+	struct hlc at;         /* extra: of the write; stand-in: of what was confirmed */
+	struct hlc newest;     /* stand-in: of its newest dot, when the marker was written */
+	uint8_t confirmed;     /* stand-in: places */
+	uint64_t bytes;        /* extra: of the record; stand-in: of the object */
+	struct bytes key;      /* full */
+};
+
 /* The key of an extra hint: for whom, which key, which write. */
 bool extra_hint_key(struct arena *a, struct node_id target, struct bytes full_key, struct dot dot,
                     struct bytes *out);
-/* Add to the write of an object on a node that is no primary of its key the marker that says so, or
- * to its deletion the marker's. `existed`: we held a state of the key already. False: no room. */
-bool add_stand_in_marker(struct node *n, struct slot *s, struct bytes full_key, bool existed,
-                         struct write *w);
-bool remove_stand_in_marker(struct slot *s, struct bytes full_key, struct write *w);
-void hint_wake(struct node *n); /* a peer came back */
+/* Is there room for one more, beside those in `w`? */
+bool extra_hint_room(const struct node *n, const struct write *w, size_t full_key_len);
+void extra_hint_add(struct node *n, struct write *w, struct bytes record, struct node_id target);
+
+/* A write of an object on a node that is no primary of its key. */
+struct stand_in {
+	struct bytes key;            /* full */
+	struct bytes before, object; /* what we held (empty: nothing), what we shall hold */
+	struct hlc newest;           /* of the object's newest dot */
+	bool damaged;                /* what we held cannot be read */
+};
+/* Would this node stand in for another with an object of `after` bytes, in place of one of `before`
+ * (0: none)? ERR_OK, NO_ROOM, FULL, DRAINING. */
+enum err stand_in_room(const struct node *n, size_t before, size_t after);
+/* Add the marker to such a write: two operations with the object. ERR_OK, why it is refused, or BUSY. */
+enum err stand_in_add(struct node *n, struct slot *s, const struct stand_in *x, struct write *w);
+/* Add the deletion of the marker to that of a damaged object. False: no room. */
+bool stand_in_remove(struct node *n, struct slot *s, struct bytes full_key, struct write *w);
+/* The value of a marker: who has confirmed this object. False: no room. */
+bool stand_in_mark(const struct node *n, struct arena *a, uint8_t confirmed, struct hlc at,
+                   struct bytes object, struct bytes *out);
+
+bool hint_parse(const struct node *n, const struct store_record *record, struct hint_record *out);
+/* May a stand-in copy go? All primaries hold it; or it is old, and W of them do. */
+bool hint_is_delivered(const struct node *n, const struct hint_record *r);
+/* Nobody needs this extra hint any more. */
+bool hint_is_over(const struct node *n, const struct hint_record *r);
+void hint_count(struct hint_tally *t, const struct hint_record *r);
+/* What is held is this. */
+void hint_believe(struct node *n, const struct hint_tally *t);
+/* Does this write change what is held? And is such a one under way? */
+bool hint_changes(const struct write *w);
+bool hint_is_changing(const struct node *n);
+/* Ages. */
+void hint_metrics(const struct node *n, struct node_metrics *out);
 /* At boot. True: all are counted. */
 bool hint_count_page(struct node *n, struct chore *ch, const struct event *ev, struct effects *fx);
+
+/* ---- courier.c ------------------------------------------------------------------------------------------ */
+
+void courier_init(struct node *n, struct lane *lanes);
+/* Room for one more delivery to this member? LATER: soon, by itself. AWAY: it is down, or silent, or
+ * refuses; nobody waits for it. */
+enum courier_room { COURIER_NOW, COURIER_LATER, COURIER_AWAY };
+enum courier_room courier_room(struct node *n, uint32_t member);
+/* A delivery to a member begins, and is paid for; its size is known; it has ended. */
+void courier_open(struct node *n, uint32_t member, uint64_t bytes);
+void courier_correct(struct node *n, uint32_t member, uint64_t estimate, uint64_t bytes);
+enum courier_end { COURIER_CONFIRMED, COURIER_FAILED, COURIER_UNTOLD };
+void courier_close(struct node *n, uint32_t member, enum courier_end end);
+/* A delivery of this lane has ended; `delivered`: its records went. */
+void courier_delivery_ended(struct node *n, uint32_t lane, bool delivered, struct effects *fx);
+/* Something was written for this lane. */
+void courier_expect(struct node *n, uint32_t lane);
+/* What is held is not known for sure. */
+void courier_recount(struct node *n);
+void courier_go_on(struct node *n, struct effects *fx);
+void hint_wake(struct node *n); /* a peer came back */
+void hint_tick(struct node *n, struct effects *fx);
+void hint_on_page(struct node *n, const struct event *ev, struct effects *fx);
+/* When a tick is wanted for it at the latest. */
+struct instant courier_deadline(const struct node *n);
 
 /* ---- chore.c, form.c, member.c, verify.c ------------------------------------------------------------ */
 

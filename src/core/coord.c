@@ -47,6 +47,8 @@ void coord_reply(struct node *n, struct coord *c, struct reply *r, struct effect
 	assert(!c->replied);
 	c->replied = true;
 	if (!c->remote) count_answer(c, r);
+	if (r->err == ERR_OK || r->err == ERR_NOT_FOUND)
+		foreground_note(&n->foreground, n->now.us - c->began.us);
 	if (r->err != ERR_OK && r->err != ERR_NOT_FOUND) {
 		if (r->err == ERR_BUSY)
 			n->counters.requests_busy++;
@@ -228,6 +230,7 @@ static void begin(struct node *n, struct coord *c, const struct request *r, stru
 	}
 	uint64_t timeout = r->options.timeout_us == 0 ? REQUEST_TIMEOUT_US : r->options.timeout_us;
 	if (timeout > REQUEST_TIMEOUT_US_MAX) timeout = REQUEST_TIMEOUT_US_MAX;
+	c->began = n->now;
 	c->deadline = instant_after(n->now, timeout);
 	c->hash = key_hash_of(c->request.key);
 	c->partition = partition_of(&n->layout, c->hash);
@@ -239,7 +242,7 @@ static void begin(struct node *n, struct coord *c, const struct request *r, stru
 	uint32_t index;
 	coord_targets(n, c);
 	c->blind_delete = c->request.op == REQUEST_DELETE && !c->request.options.has_context;
-	if (coord_target(c, n->self_member, &index) == NULL || forward_reason(n) != ERR_OK ||
+	if (coord_target(c, n->self_member, &index) == NULL || forward_reason(n, c) != ERR_OK ||
 	    !is_judge(n, c))
 		forward_begin(n, c, fx);
 	else if (c->blind_delete || c->conditional)
@@ -250,14 +253,15 @@ static void begin(struct node *n, struct coord *c, const struct request *r, stru
 
 void coord_on_request(struct node *n, const struct event *ev, struct effects *fx)
 {
-	struct coord *c = slot_take(n, &n->coords);
+	struct coord *c = n->draining ? NULL : slot_take(n, &n->coords);
 	if (c == NULL) {
-		n->counters.requests_busy++;
+		enum err e = n->draining ? ERR_DRAINING : ERR_BUSY;
+		n->counters.requests_busy += e == ERR_BUSY;
 		struct effect *f = emit(fx, FX_REPLY, (struct ticket){0});
 		f->reply.client = ev->request.client;
-		f->reply.reply = (struct reply){.err = ERR_BUSY, .outcome = OUTCOME_NONE};
+		f->reply.reply = (struct reply){.err = e, .outcome = OUTCOME_NONE};
 		const struct request *r = &ev->request.request;
-		if (r->trace.v != 0) trace_refused(n, r, (struct node_id){0}, ERR_BUSY);
+		if (r->trace.v != 0) trace_refused(n, r, (struct node_id){0}, e);
 		return;
 	}
 	c->op.slot = c->slot.self;
@@ -271,11 +275,11 @@ void coord_on_forward(struct node *n, struct node_id from, const struct msg *m, 
 	/* Before it has the bucket properties of the others it coordinates nothing. */
 	bool ours = n->formed && n->settled && m->epoch.v == n->layout.epoch.v &&
 	            layout_find(&n->layout, from) >= 0;
-	struct coord *c = ours ? slot_take(n, &n->coords) : NULL;
+	struct coord *c = ours && !n->draining ? slot_take(n, &n->coords) : NULL;
 	if (c == NULL) {
 		struct msg *answer = emit_msg(n, fx, from, MSG_FORWARD_REPLY, m->id);
-		answer->forward_reply = (struct msg_forward_reply){.err = ours ? ERR_BUSY : ERR_NOT_READY,
-		                                                   .outcome = OUTCOME_NONE};
+		enum err e = n->draining ? ERR_DRAINING : ours ? ERR_BUSY : ERR_NOT_READY;
+		answer->forward_reply = (struct msg_forward_reply){.err = e, .outcome = OUTCOME_NONE};
 		const struct request *r = &m->forward.request;
 		if (r->trace.v != 0) trace_refused(n, r, from, answer->forward_reply.err);
 		return;

@@ -84,13 +84,12 @@ static bool add_hints(struct node *n, struct coord *c, uint32_t places, struct w
 		struct node_id target = n->layout.members[primaries[place]].id;
 		struct bytes key;
 		c->hinted |= 1U << place;
-		if (n->counters.hints >= EXTRA_HINTS_MAX) {
+		if (!extra_hint_room(n, w, c->request.key.len)) {
 			n->counters.hints_dropped++;
 			continue;
 		}
 		if (!extra_hint_key(&c->slot.arena, target, c->request.key, c->dot, &key)) return false;
-		write_add(w, STORE_HINTS, key, WRITE_MARK);
-		w->hints++;
+		extra_hint_add(n, w, key, target);
 		if (traced(c)) trace_hinted(n, c, target);
 	}
 	return true;
@@ -98,20 +97,22 @@ static bool add_hints(struct node *n, struct coord *c, uint32_t places, struct w
 
 /* The batch of our own write: object, stand-in marker if we are a fallback, and a hint for each
  * primary that is down and has nobody to stand for it. */
-static bool write_own(struct node *n, struct coord *c, bool existed, struct effects *fx)
+static enum err write_own(struct node *n, struct coord *c, const struct key_state *state,
+                          struct effects *fx)
 {
 	struct write *w = write_new(&c->slot, 2 + REPLICAS_MAX);
 	struct bytes key;
 	uint32_t own;
-	if (w == NULL || !store_key_make(&c->slot.arena, c->hash, c->request.key, &key)) return false;
+	if (w == NULL || !store_key_make(&c->slot.arena, c->hash, c->request.key, &key))
+		return ERR_BUSY;
 	write_add(w, STORE_OBJECTS, key, c->object);
 	const struct target *self = coord_target(c, n->self_member, &own);
 	assert(self != NULL);
-	if (self->fallback && !add_stand_in_marker(n, &c->slot, c->request.key, existed, w))
-		return false;
-	if (!add_hints(n, c, uncovered(n, c, false), w)) return false;
-	emit_write(fx, &c->slot, w);
-	return true;
+	struct stand_in x = {c->request.key, state->object, c->object, c->dot.at, state->damaged};
+	enum err e = self->fallback ? stand_in_add(n, &c->slot, &x, w) : ERR_OK;
+	if (e == ERR_OK && !add_hints(n, c, uncovered(n, c, false), w)) e = ERR_BUSY;
+	if (e == ERR_OK) emit_write(fx, &c->slot, w);
+	return e;
 }
 
 static void send_put(struct node *n, struct coord *c, uint16_t member, struct effects *fx)
@@ -194,7 +195,7 @@ enum key_verdict put_apply(struct node *n, struct coord *c, const struct key_sta
 	uint32_t index, primaries_up = coord_targets(n, c); /* may have changed since it queued */
 	if (e == ERR_OK && coord_target(c, n->self_member, &index) == NULL) e = ERR_NOT_MEMBER;
 	if (e == ERR_OK && !can_be_met(n, c, primaries_up, fx)) return KEY_ENDED;
-	if (e == ERR_OK && !write_own(n, c, state->object.len > 0 || state->damaged, fx)) e = ERR_BUSY;
+	if (e == ERR_OK) e = write_own(n, c, state, fx);
 	if (e != ERR_OK) {
 		coord_fail(n, c, e, OUTCOME_NONE, fx);
 		coord_end(n, c);

@@ -15,6 +15,7 @@
 #include "base/slots.h"
 #include "core/actor.h"
 #include "core/budget.h"
+#include "core/foreground.h"
 #include "core/keys.h"
 #include "core/object.h"
 #include "core/latency.h"
@@ -33,7 +34,8 @@ enum pool_id { SLOT_COORD = 1, SLOT_REPLICA, SLOT_HINT, SLOT_KEY, SLOT_CHORE };
  * first of a slot's list is the one that is answered next. */
 struct write {
 	struct write *next;
-	int32_t hints, stand_ins; /* by how much it changes the number that is held */
+	int32_t hints, stand_ins; /* by how much it changes the number that is held, and the bytes */
+	int64_t hint_bytes, stand_in_bytes;
 	uint32_t count, room;
 	struct store_op ops[];
 };
@@ -123,7 +125,7 @@ struct coord {
 	struct key_hash hash;
 	struct partition_id partition;
 	struct needs needs;
-	struct instant deadline, hint_at;
+	struct instant began, deadline, hint_at;
 	struct quorum quorum;
 	struct target targets[TARGETS_MAX];
 	uint32_t target_count;
@@ -189,7 +191,7 @@ struct replica {
 	struct key_op op;
 };
 
-/* ---- hints in delivery (hint.c) ------------------------------------------------------------- */
+/* ---- hints in delivery (hint.c, courier.c) --------------------------------------------------- */
 
 enum { HINT_RECORDS_MAX = 16 };
 enum hint_phase { HINT_READING, HINT_SENT, HINT_DROPPING, HINT_DELETING };
@@ -198,32 +200,66 @@ struct hint_slot {
 	struct slot slot;
 	enum hint_phase phase;
 	bool stand_in;
+	uint32_t lane;                          /* it was begun in */
 	struct node_id target;                  /* of an extra hint */
 	struct bytes records[HINT_RECORDS_MAX]; /* keys in the hints family */
 	uint32_t record_count;
+	uint64_t record_bytes;
 	struct bytes key, object;
 	struct target targets[REPLICAS_MAX];
 	uint32_t target_count;
+	uint32_t waiting;  /* targets (bits) that count it among what is open to them */
+	uint64_t estimate; /* bytes that were paid for before its size was known */
 	uint8_t confirmed; /* stand-in: places that hold it */
 	bool dropped;
 	struct quorum quorum;
 	struct key_op op;
 };
 
-struct courier {
-	struct instant next; /* when to begin the next round */
-	uint64_t pause_us;   /* between rounds; grows while nothing can be delivered */
-	bool running;
-	bool page_done; /* nothing follows this page */
-	bool in_page;   /* deliveries of the page are being begun */
-	uint32_t in_flight, delivered;
-	bool uncertain; /* a write failed that would have changed what is held: count again */
-	bool whole;     /* the round passed nothing over */
-	uint64_t seen_hints, seen_stand_ins; /* in this round */
-	uint64_t changes, changes_at_start;  /* writes of hint records that were answered */
-	struct ticket newest;                /* the delivery begun last: more records may join it */
-	struct bytes after;                  /* in `arena` */
+/* What is kept for one node, on its way there. Two more lanes have no node: of the stand-in copies, and
+ * of the sweep, which delivers nothing. A way leads through all records of the lane. */
+struct lane {
+	struct node_id node;     /* of which its state is told; another one at its place begins anew */
+	bool away;               /* was down when last looked at */
+	bool walking, ended;     /* on its way; all records of it were begun */
+	bool woken;              /* somebody came back meanwhile: the next way begins at once */
+	bool from_first;         /* it began with the first record */
+	uint32_t pending;        /* deliveries begun in this lane */
+	uint32_t delivered;      /* on this way */
+	uint32_t open, window;   /* deliveries that wait for this node, and how many may */
+	uint32_t failures;       /* since it last confirmed one */
+	struct instant next;     /* when the next way begins */
+	struct instant forgiven; /* after a failure: nothing is sent before */
+	uint64_t pause_us;       /* between two ways; grows while nothing can be delivered */
+	struct budget rate;      /* bytes to this node */
+	struct bytes after;      /* in `arena`: the last record that was begun */
 	struct arena arena;
+};
+
+enum { LANE_STAND_INS = MEMBERS_MAX, LANE_SWEEP, LANE_COUNT };
+
+/* What is held, as it was counted. Ages: wall clock; 0: nothing is. */
+struct hint_tally {
+	uint64_t hints, hint_bytes, stand_ins, stand_in_bytes;
+	uint64_t oldest_hint_ms, oldest_stand_in_ms;
+};
+
+struct courier {
+	struct lane *lanes;  /* LANE_COUNT: of members by index, and the two others */
+	bool asked;          /* a page is being read, for: */
+	uint32_t asked_lane; /* the lane that had the last turn, too */
+	bool busy;           /* deliveries are being begun */
+	uint32_t
+		blocked_on; /* the stand-in copies wait for room at this member; MEMBERS_MAX: for none */
+	struct instant wake;  /* when somebody may be sent more bytes */
+	uint64_t mean_bytes;  /* of an object that was delivered */
+	struct ticket newest; /* the delivery begun last: more records may join it */
+	bool uncertain;       /* a write failed that would have changed what is held: count again */
+	uint64_t changes, changes_at_start; /* writes of hint records that were answered */
+	struct instant sweep_began;
+	bool whole;             /* the sweep missed nothing */
+	struct hint_tally seen; /* by this sweep */
+	uint64_t oldest_hint_ms, oldest_stand_in_ms;
 };
 
 /* ---- what the node does for itself (chore.c) ------------------------------------------------ */
@@ -367,6 +403,8 @@ struct node {
 	struct verify verify;
 	struct props_map props;
 	struct budget background;
+	struct foreground foreground;
+	bool draining;                       /* coordinates nothing new, stands in for nobody */
 	uint32_t hedge_credit;               /* HEDGE_ONE_IN of it pay for a hedge */
 	uint32_t lists;                      /* under way */
 	uint8_t suspect[PARTITIONS_MAX / 8]; /* partitions whose memory is not vouched for */

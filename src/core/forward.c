@@ -52,16 +52,21 @@ static void send(struct node *n, struct coord *c, enum err none_left, struct eff
 	m->forward.request.options.timeout_us = c->deadline.us - n->now.us;
 }
 
-enum err forward_reason(const struct node *n)
+enum err forward_reason(const struct node *n, struct coord *c)
 {
+	uint32_t index;
 	if (n->clock_off) return ERR_CLOCK;
 	if (!n->memory.confirmed) return ERR_NOT_READY;
-	return n->now.us < n->full_until.us ? ERR_FULL : ERR_OK;
+	if (n->now.us < n->full_until.us) return ERR_FULL;
+	const struct target *self = coord_target(c, n->self_member, &index);
+	bool stands_in = self != NULL && self->fallback;
+	return stands_in ? stand_in_room(n, 0, c->request.value.len) : ERR_OK;
 }
 
 void forward_begin(struct node *n, struct coord *c, struct effects *fx)
 {
-	enum err why = forward_reason(n);
+	enum err why = forward_reason(n, c);
+	if (why == ERR_NO_ROOM) n->counters.stand_ins_refused++;
 	if (c->remote) {
 		coord_fail(n, c, why == ERR_OK ? ERR_NOT_MEMBER : why, OUTCOME_NONE, fx);
 		coord_end(n, c);
@@ -74,7 +79,8 @@ static bool refused_before_mint(const struct msg_forward_reply *f)
 {
 	if (f->outcome != OUTCOME_NONE) return false;
 	return f->err == ERR_BUSY || f->err == ERR_NOT_READY || f->err == ERR_NOT_MEMBER ||
-	       f->err == ERR_CLOCK || f->err == ERR_FULL || f->err == ERR_STORE;
+	       f->err == ERR_CLOCK || f->err == ERR_FULL || f->err == ERR_STORE ||
+	       f->err == ERR_NO_ROOM || f->err == ERR_DRAINING;
 }
 
 void forward_on_reply(struct node *n, struct coord *c, uint16_t member, const struct msg *m,

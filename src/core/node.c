@@ -52,7 +52,7 @@ static uint32_t slots_total(const struct node_config *c)
 struct pieces {
 	struct node *node;
 	void *pool_state, *coords, *replicas, *hints, *keys, *chores, *timers, *doomed, *chains, *peers,
-		*forwards, *props;
+		*forwards, *props, *lanes;
 };
 
 static size_t place_all(const struct node_config *c, size_t pool_bytes, uint8_t *base,
@@ -72,6 +72,7 @@ static size_t place_all(const struct node_config *c, size_t pool_bytes, uint8_t 
 	out->chains = place(&m, chains_for(total) * sizeof(uint32_t));
 	out->peers = place(&m, MEMBERS_MAX * sizeof(struct peer));
 	out->forwards = place(&m, FORWARDS_REMEMBERED * sizeof(struct forward_seen));
+	out->lanes = place(&m, LANE_COUNT * sizeof(struct lane));
 	out->props = place(&m, PROPS_BUCKETS_MAX * sizeof(struct props_entry *));
 	return m.at;
 }
@@ -103,6 +104,11 @@ static void keep_config(struct node *n, const struct node_config *c)
 	if (n->config.replicas > n->config.expect) n->config.replicas = n->config.expect;
 	if (n->config.siblings_max == 0) n->config.siblings_max = SIBLINGS_MAX;
 	if (n->config.hint_after_us == 0) n->config.hint_after_us = HINT_AFTER_US;
+	if (n->config.hints_max == 0) n->config.hints_max = EXTRA_HINTS_MAX;
+	if (n->config.hint_bytes_max == 0) n->config.hint_bytes_max = HINT_BYTES_MAX;
+	if (n->config.hint_window_ms == 0) n->config.hint_window_ms = HINT_WINDOW_MS;
+	if (n->config.stand_ins_max == 0) n->config.stand_ins_max = STAND_INS_MAX;
+	if (n->config.stand_in_bytes_max == 0) n->config.stand_in_bytes_max = STAND_IN_BYTES_MAX;
 	if (n->config.read_all_one_in == 0) n->config.read_all_one_in = READ_ALL_ONE_IN;
 	if (n->config.read_whole_bytes == 0) n->config.read_whole_bytes = READ_WHOLE_BYTES;
 	assert(ok);
@@ -142,7 +148,8 @@ struct node *node_init(void *memory, const struct node_config *config, void *poo
 	n->peers = p.peers;
 	n->forwards = p.forwards;
 	n->sweep_at = UINT32_MAX;
-	arena_init(&n->courier.arena, &n->pool);
+	budget_set(&n->background, BACKGROUND_BYTES_PER_S, BACKGROUND_BURST_BYTES);
+	courier_init(n, p.lanes);
 	arena_init(&n->verify.page, &n->pool);
 	arena_init(&n->verify.cursor, &n->pool);
 	return n;
@@ -225,6 +232,12 @@ static void on_read(struct node *n, const struct event *ev, struct effects *fx)
 	}
 }
 
+/* Of records that an older version wrote the bytes are not known: there it ends at nothing. */
+static void change_bytes(uint64_t *held, int64_t by)
+{
+	*held = by < 0 && (uint64_t)-by > *held ? 0 : *held + (uint64_t)by;
+}
+
 /* The write that was answered: what it changed in the numbers of hints and copies held. What builds on
  * a failed write may count wrongly, so after one the courier counts again. */
 static void account(struct node *n, struct slot *s, enum err e)
@@ -232,15 +245,17 @@ static void account(struct node *n, struct slot *s, enum err e)
 	const struct write *w = s->writes;
 	assert(w != NULL);
 	s->writes = w->next;
-	n->courier.changes++;
+	n->courier.changes += hint_changes(w);
 	if (e != ERR_OK) {
 		n->counters.store_failures++;
-		n->courier.uncertain = true;
+		courier_recount(n);
 		if (e == ERR_FULL) n->full_until = instant_after(n->now, STORE_FULL_PAUSE_US);
 		return;
 	}
 	n->counters.hints += (uint64_t)(int64_t)w->hints;
 	n->counters.stand_ins += (uint64_t)(int64_t)w->stand_ins;
+	change_bytes(&n->counters.hint_bytes, w->hint_bytes);
+	change_bytes(&n->counters.stand_in_bytes, w->stand_in_bytes);
 	if (w->hints > 0) n->counters.hints_kept += (uint64_t)w->hints;
 	if (ticket_pool(s->self) != SLOT_CHORE) n->memory.dirty = true;
 }
@@ -272,6 +287,10 @@ static void on_written(struct node *n, const struct event *ev, struct effects *f
 static void on_scanned(struct node *n, const struct event *ev, struct effects *fx)
 {
 	struct slot *s = store_answer(n, ev->scanned.ticket);
+	int64_t bytes = 0;
+	for (uint32_t i = 0; i < ev->scanned.count; i++)
+		bytes += (int64_t)(ev->scanned.records[i].key.len + ev->scanned.records[i].value.len);
+	budget_pay(&n->background, bytes);
 	if (s->ended) return;
 	switch (ticket_pool(s->self)) {
 	case SLOT_COORD: {
@@ -371,7 +390,7 @@ static void on_timer(struct node *n, struct timer *t, struct effects *fx)
 	switch (ticket_pool(ticket)) {
 	case SLOT_COORD: coord_on_timer(n, slots_find(&n->coords, ticket), fx); break;
 	case SLOT_HINT: hint_on_timer(n, slots_find(&n->hints, ticket), fx); break;
-	case SLOT_REPLICA: browse_on_timer(n, slots_find(&n->replicas, ticket), fx); break;
+	case SLOT_REPLICA: replica_on_timer(n, slots_find(&n->replicas, ticket), fx); break;
 	default: unreachable();
 	}
 }
@@ -382,6 +401,7 @@ static void on_tick(struct node *n, struct effects *fx)
 	while ((t = heap_first(&n->timers)) != NULL && t->at.us <= n->now.us && effects_have_room(fx))
 		on_timer(n, t, fx);
 	member_tick(n, fx);
+	n->background.rate = foreground_rate(&n->foreground, n->now, n->background.rate);
 	if (n->phase == NODE_FORMING && n->form_due && effects_have_room(fx)) form_tick(n, fx);
 	if (n->phase != NODE_SERVING) return;
 	if (effects_have_room(fx)) hint_tick(n, fx);
@@ -406,7 +426,15 @@ struct instant node_deadline(const struct node *n)
 	struct instant at = n->next_heartbeat;
 	const struct timer *t = heap_first(&n->timers);
 	if (t != NULL && t->at.us < at.us) at = t->at;
-	return at;
+	struct instant courier = courier_deadline(n);
+	return courier.us < at.us ? courier : at;
+}
+
+static void on_drain(struct node *n, bool on, struct effects *fx)
+{
+	n->draining = on;
+	hint_wake(n);
+	courier_go_on(n, fx);
 }
 
 void node_step(struct node *n, const struct event *ev, struct effects *fx)
@@ -431,6 +459,7 @@ void node_step(struct node *n, const struct event *ev, struct effects *fx)
 	case EV_STORE_READ: on_read(n, ev, fx); break;
 	case EV_STORE_WRITTEN: on_written(n, ev, fx); break;
 	case EV_STORE_SCANNED: on_scanned(n, ev, fx); break;
+	case EV_DRAIN: on_drain(n, ev->drain.on, fx); break;
 	default: unreachable();
 	}
 	key_run_ready(n, fx);
@@ -452,7 +481,21 @@ struct node_id node_self(const struct node *n)
 
 bool node_is_ready(const struct node *n)
 {
-	return n->phase == NODE_SERVING && n->settled;
+	return n->phase == NODE_SERVING && n->settled && !n->draining;
+}
+
+bool node_is_draining(const struct node *n)
+{
+	return n->draining;
+}
+
+bool node_is_idle(const struct node *n)
+{
+	for (uint32_t i = 0; i < n->coords.count && n->coords.used > 0; i++) {
+		const struct coord *c = slots_at(&n->coords, i);
+		if (c != NULL && !c->slot.ended) return false;
+	}
+	return true;
 }
 
 const struct layout *node_layout(const struct node *n)
@@ -472,6 +515,7 @@ const char *node_trouble(const struct node *n)
 	if (n->phase == NODE_BOOTING) return "starting: the store is being read";
 	if (n->phase == NODE_FORMING) return form_trouble(n);
 	if (!n->settled) return "starting: listening for the other members, and catching up with them";
+	if (n->draining) return err_text(ERR_DRAINING);
 	if (n->clock_off) return "this node's clock is too far from its peers': it takes no writes";
 	if (!n->memory.confirmed)
 		return "waiting for other members to confirm that this disk is no old copy";
@@ -487,6 +531,10 @@ void node_metrics(const struct node *n, struct node_metrics *out)
 	out->peers_up = 0;
 	for (uint32_t i = 0; i < n->peer_count; i++)
 		if (n->peers[i].up && n->peers[i].id.v != n->self.v) out->peers_up++;
+	hint_metrics(n, out);
+	out->background_bytes_per_s = n->background.rate;
+	out->foreground_p99_us = n->foreground.p99_us;
+	out->draining = n->draining;
 	out->actors_drawn = n->clock.actors_drawn;
 	out->suspect_partitions = verify_suspect_count(n);
 	out->memory_confirmed = n->memory.confirmed;

@@ -20,6 +20,16 @@ static void end(struct node *n, struct replica *r, struct effects *fx)
 	if (verifying) verify_on_step_done(n, fx);
 }
 
+/* A page waits for the byte budget. True: its timer will tell. */
+bool replica_must_wait(struct node *n, struct replica *r)
+{
+	struct instant at = budget_ready(&n->background, n->now);
+	if (at.us <= n->now.us) return false;
+	n->counters.background_waits++;
+	slot_set_timer(n, &r->slot, at);
+	return true;
+}
+
 /* ---- questions -------------------------------------------------------------------------------------- */
 
 static void refuse(struct node *n, struct node_id from, const struct msg *m, enum err e,
@@ -59,6 +69,24 @@ static enum err begin_merge(struct node *n, struct replica *r, struct bytes key,
 	return ok && key_begin(n, &r->op, r->key, fx) ? ERR_OK : ERR_BUSY;
 }
 
+static enum err begin_page(struct node *n, struct replica *r, struct effects *fx)
+{
+	if (replica_must_wait(n, r)) return ERR_OK;
+	return scan_begin(n, &r->slot, r->partition, r->after, fx) ? ERR_OK : ERR_BUSY;
+}
+
+static enum err begin_scan(struct node *n, struct replica *r, const struct msg_scan *m,
+                           struct effects *fx)
+{
+	bool ok = true;
+	r->kind = REPLICA_SCAN;
+	r->partition = m->partition;
+	r->scan_objects = m->objects;
+	if (r->partition.v >= n->layout.partitions) return ERR_BAD_BYTES;
+	r->after = arena_copy(&r->slot.arena, m->after, &ok);
+	return ok ? begin_page(n, r, fx) : ERR_BUSY;
+}
+
 static enum err begin(struct node *n, struct replica *r, const struct msg *m, struct effects *fx)
 {
 	switch (m->type) {
@@ -72,12 +100,7 @@ static enum err begin(struct node *n, struct replica *r, const struct msg *m, st
 		r->kind = REPLICA_MERGE;
 		n->counters.replica_puts++;
 		return begin_merge(n, r, m->put.key, m->put.object, fx);
-	case MSG_SCAN:
-		r->kind = REPLICA_SCAN;
-		r->partition = m->scan.partition;
-		r->scan_objects = m->scan.objects;
-		if (r->partition.v >= n->layout.partitions) return ERR_BAD_BYTES;
-		return scan_begin(n, &r->slot, r->partition, m->scan.after, fx) ? ERR_OK : ERR_BUSY;
+	case MSG_SCAN: return begin_scan(n, r, &m->scan, fx);
 	case MSG_LIST:
 	case MSG_HELD_ASK: return browse_begin(n, r, m, fx);
 	default: unreachable();
@@ -104,6 +127,18 @@ void replica_on_message(struct node *n, struct node_id from, const struct msg *m
 		if (e != ERR_OK) slot_end(n, &r->slot);
 	}
 	if (e != ERR_OK) refuse(n, from, m, e, fx);
+}
+
+void replica_on_timer(struct node *n, struct replica *r, struct effects *fx)
+{
+	if (r->kind != REPLICA_SCAN) {
+		browse_on_timer(n, r, fx);
+		return;
+	}
+	enum err e = begin_page(n, r, fx);
+	if (e == ERR_OK) return;
+	emit_msg(n, fx, r->from, MSG_SCAN_REPLY, r->id)->scan_reply.err = e;
+	slot_end(n, &r->slot);
 }
 
 bool replica_merge_own(struct node *n, struct bytes key, struct bytes object, bool verifying,
@@ -137,25 +172,25 @@ static bool is_stand_in(const struct node *n, struct bytes full_key)
 	return !ring_is_primary(&n->layout, p, props_n_of(n, full_key), n->self_member);
 }
 
-static bool write_merged(struct node *n, struct replica *r, struct bytes object, bool existed,
-                         struct effects *fx)
+/* A node that has no room to stand in refuses, and the coordinator goes on to the next. */
+static enum err write_merged(struct node *n, struct replica *r, const struct key_state *state,
+                             struct bytes object, struct hlc newest, struct effects *fx)
 {
 	struct write *w = write_new(&r->slot, 2);
 	struct bytes key;
 	if (w == NULL || !store_key_make(&r->slot.arena, key_hash_of(r->key), r->key, &key))
-		return false;
+		return ERR_BUSY;
 	write_add(w, STORE_OBJECTS, key, object);
-	if (is_stand_in(n, r->key)) {
-		if (!existed && n->counters.stand_ins >= STAND_INS_MAX) return false;
-		if (!add_stand_in_marker(n, &r->slot, r->key, existed, w)) return false;
-	}
-	emit_write(fx, &r->slot, w);
-	return true;
+	struct stand_in x = {r->key, state->object, object, newest, state->damaged};
+	enum err e = is_stand_in(n, r->key) ? stand_in_add(n, &r->slot, &x, w) : ERR_OK;
+	if (e == ERR_OK) emit_write(fx, &r->slot, w);
+	return e;
 }
 
-/* What our state becomes. ERR_OK with *changed false: it holds the incoming object already. */
+/* What our state becomes, and its newest dot. ERR_OK with *changed false: it holds the incoming object
+ * already. */
 static enum err merge(struct node *n, struct replica *r, const struct key_state *state,
-                      struct bytes *result, bool *changed)
+                      struct bytes *result, struct hlc *newest, bool *changed)
 {
 	struct arena *a = &r->slot.arena;
 	struct object ours, theirs, merged;
@@ -164,12 +199,14 @@ static enum err merge(struct node *n, struct replica *r, const struct key_state 
 	if (e != ERR_OK) return e;
 	*changed = true;
 	*result = r->incoming;
+	*newest = dvv_greatest(&theirs.seen).at;
 	if (state->object.len == 0) return ERR_OK;
 	e = object_decode(a, state->object, &ours);
 	if (e != ERR_OK) return e == ERR_BAD_BYTES ? ERR_CORRUPT : e;
 	if (!object_merge(a, &ours, &theirs, &merged)) return ERR_BUSY;
 	bool mult = props_keep_siblings(props_of(n, r->key));
 	if (!mult) n->counters.siblings_dropped_lww += object_keep_newest(&merged);
+	*newest = dvv_greatest(&merged.seen).at;
 	*changed = !object_same_siblings(&merged, &ours) || !dvv_includes(&ours.seen, &theirs.seen);
 	return object_encode(a, &merged, result) ? ERR_OK : ERR_BUSY;
 }
@@ -182,7 +219,7 @@ static enum key_verdict purge_apply(struct node *n, struct replica *r,
 	struct bytes key;
 	if (!state->damaged || w == NULL ||
 	    !store_key_make(&r->slot.arena, key_hash_of(r->key), r->key, &key) ||
-	    (is_stand_in(n, r->key) && !remove_stand_in_marker(&r->slot, r->key, w))) {
+	    (is_stand_in(n, r->key) && !stand_in_remove(n, &r->slot, r->key, w))) {
 		end(n, r, fx);
 		return KEY_ENDED;
 	}
@@ -198,13 +235,13 @@ enum key_verdict merge_apply(struct node *n, struct replica *r, const struct key
 {
 	if (r->kind == REPLICA_PURGE) return purge_apply(n, r, state, object, fx);
 	bool changed = false;
-	enum err e = merge(n, r, state, object, &changed);
+	struct hlc newest = {0};
+	enum err e = merge(n, r, state, object, &newest, &changed);
 	if (e == ERR_OK && !changed) {
 		n->counters.replica_puts_unchanged++;
 		return KEY_UNCHANGED;
 	}
-	if (e == ERR_OK && !write_merged(n, r, *object, state->object.len > 0 || state->damaged, fx))
-		e = ERR_BUSY;
+	if (e == ERR_OK) e = write_merged(n, r, state, *object, newest, fx);
 	if (e == ERR_OK) return KEY_WRITE;
 	answer_put(n, r, e, fx);
 	end(n, r, fx);

@@ -79,7 +79,7 @@ void trace_forwarded(struct node *n, struct coord *c)
 	uint32_t index;
 	struct trace_step *s = tell(n, c, TRACE_FORWARDED);
 	s->node = n->layout.members[c->forwarded_to].id;
-	s->err = forward_reason(n);
+	s->err = forward_reason(n, c);
 	if (s->err == ERR_OK && coord_target(c, n->self_member, &index) == NULL)
 		s->err = ERR_NOT_MEMBER;
 }

@@ -42,6 +42,13 @@
 	X(value_bytes_max, BYTES, 1, VALUE_BYTES_MAX, "8m", "largest value; above it: 413")            \
 	X(siblings_max, NUMBER, 1, SIBLINGS_MAX, "100", "siblings a write may leave; above it: 503")   \
 	X(hint_after_ms, NUMBER, 1, 60000, "500", "a replica this late gets a hint")                   \
+	X(hint_window_ms, NUMBER, 1000, 2592000000, "10800000",                                        \
+	  "hints older than this are dropped, and read repair is left to mend it")                     \
+	X(hint_bytes_max, BYTES, KIB(4), MIB(1048576), "1g",                                           \
+	  "hints kept for other nodes, in bytes; above it: dropped")                                   \
+	X(stand_ins_max, NUMBER, 1, STAND_INS_MAX, "10000000",                                         \
+	  "copies kept in the place of other nodes; above it: refused")                                \
+	X(stand_in_bytes_max, BYTES, KIB(4), MIB(1048576), "16g", "the same, in bytes")                \
 	X(requests_max, NUMBER, 8, COORD_SLOTS_MAX, "8192",                                            \
 	  "client requests in flight; above it: 503")                                                  \
 	X(peer_requests_max, NUMBER, 8, REPLICA_SLOTS_MAX, "8192", "peers' requests in flight")        \

@@ -159,6 +159,10 @@ static bool open_node(struct server *s)
 	                        .type_count = c->bucket_type.count,
 	                        .siblings_max = (uint32_t)c->siblings_max,
 	                        .hint_after_us = MS(c->hint_after_ms),
+	                        .hint_window_ms = c->hint_window_ms,
+	                        .hint_bytes_max = c->hint_bytes_max,
+	                        .stand_ins_max = c->stand_ins_max,
+	                        .stand_in_bytes_max = c->stand_in_bytes_max,
 	                        .coord_slots = (uint32_t)c->requests_max,
 	                        .replica_slots = (uint32_t)c->peer_requests_max};
 	for (uint32_t i = 0; i < c->join.count; i++) join[i] = bytes_of_string(c->join.items[i]);

@@ -105,6 +105,7 @@ struct story {
 	struct trace_step step[STORY_STEPS]; /* all that was told of traces, and by whom */
 	int step_node[STORY_STEPS], steps;
 	uint32_t siblings_max, coord_slots, replicas;
+	uint64_t hints_max, hint_bytes_max, hint_window_ms, stand_ins_max, stand_in_bytes_max;
 	uint64_t ttl_s;            /* of the next put */
 	bool if_none;              /* the next put is done only if nothing is there */
 	uint32_t read_all_one_in;  /* 0: 1, every read asks all */

@@ -332,7 +332,12 @@ static inline struct node_config config_of(struct story *s, int node, struct byt
 	                        .read_all_one_in = s->read_all_one_in > 0 ? s->read_all_one_in : 1,
 	                        .read_whole_bytes = s->read_whole_bytes,
 	                        .coord_slots = s->coord_slots > 0 ? s->coord_slots : 64,
-	                        .replica_slots = 64};
+	                        .replica_slots = 64,
+	                        .hints_max = s->hints_max,
+	                        .hint_bytes_max = s->hint_bytes_max,
+	                        .hint_window_ms = s->hint_window_ms,
+	                        .stand_ins_max = s->stand_ins_max,
+	                        .stand_in_bytes_max = s->stand_in_bytes_max};
 	for (int i = 0; i < STORY_NODES; i++) snprintf(addresses[i], 8, "%c:1", (char)('A' + i));
 	c.address = bytes_of_string(addresses[node]);
 	if (s->join != NULL)
@@ -400,6 +405,12 @@ static inline void node_dies(struct story *s, int node)
 	for (int i = 0; i < s->nodes; i++)
 		if (i != node && s->node[i].node != NULL && !s->cut[node][i])
 			item_new(s, ITEM_DOWN, i, s->now_us + ms(1))->from = node;
+}
+
+static inline void node_drains(struct story *s, int node, bool on)
+{
+	struct event ev = {.type = EV_DRAIN, .drain = {on}};
+	story_step(s, node, &ev);
 }
 
 /* Nothing passes between the two, either way, and nobody is told. Or it passes again. */

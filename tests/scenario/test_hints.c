@@ -56,10 +56,10 @@ static void a_primary_that_is_only_late_gets_a_hint_too(void **state)
 	          "[  3] B < stored\n"
 	          "[  4] A < ack B    A > reply stored\n"
 	          "[500] A > hint for C\n"
-	          "[752] A > put k v1 to C\n"
-	          "[753] C > store k v1\n"
-	          "[755] C < stored\n"
-	          "[756] A < ack C    A > drop hint for C\n");
+	          "[502] A > put k v1 to C\n"
+	          "[503] C > store k v1\n"
+	          "[505] C < stored\n"
+	          "[506] A < ack C    A > drop hint for C\n");
 }
 
 static void a_hint_whose_confirmation_is_lost_is_kept_and_sent_again(void **state)

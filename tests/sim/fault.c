@@ -150,6 +150,26 @@ static void strike_pause(struct world *w)
 	w->fault_count[FAULT_PAUSE]++;
 }
 
+/* Whoever is down ends it by its restart; who stands still is told when it goes on. */
+static void drain(struct world *w, uint16_t proc, bool on)
+{
+	const struct proc *p = &w->procs[proc];
+	struct event ev = {.type = EV_DRAIN, .drain = {on}};
+	if (p->state == PROC_UP) world_step(w, proc, &ev);
+	if (p->state == PROC_PAUSED && !on)
+		trouble_until(w, (struct trouble){.kind = FAULT_DRAIN, .a = proc}, SECONDS(1));
+}
+
+static void strike_drain(struct world *w)
+{
+	uint16_t proc = any_proc(w);
+	if (w->procs[proc].state != PROC_UP) return;
+	trace_world(w, "%s is drained", w->procs[proc].name);
+	w->fault_count[FAULT_DRAIN]++;
+	trouble_until(w, (struct trouble){.kind = FAULT_DRAIN, .a = proc}, world_about(w, SECONDS(5)));
+	drain(w, proc, true);
+}
+
 static int64_t either_way(struct world *w, uint64_t max_us)
 {
 	return (int64_t)world_between(w, 0, 2 * max_us) - (int64_t)max_us;
@@ -282,6 +302,8 @@ static void strike(struct world *w, enum fault_kind kind)
 	case FAULT_SLOWDISK: strike_disk(w, kind); break;
 	case FAULT_ROT: strike_rot(w); break;
 	case FAULT_OLDCOPY: strike_old_copy(w); break;
+	case FAULT_NOROOM: break; /* proc.c: so from the start, and counted by the nodes */
+	case FAULT_DRAIN: strike_drain(w); break;
 	case FAULT_KINDS: unreachable();
 	}
 }
@@ -302,8 +324,12 @@ void fault_on_strike(struct world *w, const struct agenda_item *item)
 
 void fault_on_end(struct world *w, const struct agenda_item *item)
 {
-	if (!trouble_is_on(w)) return; /* fault_heal has undone it */
 	const struct trouble *t = item->p;
+	if (t->kind == FAULT_DRAIN) {
+		drain(w, t->a, false);
+		return;
+	}
+	if (!trouble_is_on(w)) return; /* fault_heal has undone it */
 	struct disk *d = &w->procs[t->a].disk;
 	switch (t->kind) {
 	case FAULT_DELAY: w->net.delay_ppm = 0; break;
@@ -376,6 +402,7 @@ void fault_heal(struct world *w)
 		store_mem_set_full(p->disk.store, false);
 		proc_set_clock(w, i, either_way(w, MS(20)), 0);
 		p->effects_left = -1;
+		if (world_may(w, FAULT_DRAIN)) drain(w, i, false);
 		if (p->state == PROC_DOWN)
 			world_at(w, w->now_us + world_between(w, 0, SECONDS(1)), AGENDA_RESTART)->a = i;
 	}

@@ -108,6 +108,17 @@ static uint32_t hint_records(const struct world *w, uint16_t proc)
 	return count;
 }
 
+/* What nobody kept a hint of, for want of room, hints do not deliver. */
+static bool hints_were_dropped(const struct world *w)
+{
+	struct node_metrics m;
+	for (uint32_t i = 0; i < w->options.nodes; i++) {
+		node_metrics(w->procs[i].node, &m);
+		if (m.hints_dropped > 0) return true;
+	}
+	return false;
+}
+
 static bool drained(const struct world *w, uint16_t proc)
 {
 	struct node_metrics m;
@@ -351,7 +362,7 @@ static void checking(struct world *w)
 		break;
 	case ROUND_DRAIN:
 		if (!at_rest(w)) break;
-		if ((w->options.faults & FAULTS_FATAL) == 0) look_into_all(w);
+		if ((w->options.faults & FAULTS_FATAL) == 0 && !hints_were_dropped(w)) look_into_all(w);
 		round_next(w);
 		read_all(w, HIST_FINAL);
 		break;

@@ -23,7 +23,9 @@
 	X(FULL, "full", "a disk is full for a while")                                                  \
 	X(ROT, "rot", "stored records of one node go bad")                                             \
 	X(OLDCOPY, "oldcopy", "a disk is put back from an older copy of itself")                       \
-	X(SLOWDISK, "slowdisk", "a disk is slow for a while")
+	X(SLOWDISK, "slowdisk", "a disk is slow for a while")                                          \
+	X(NOROOM, "noroom", "little room for stand-in copies, in every other seed for hints too")      \
+	X(DRAIN, "drain", "a node is drained for a while")
 
 enum fault_kind {
 #define X(name, word, text) FAULT_##name,

@@ -64,6 +64,13 @@ static void config_fill(struct world *w, uint16_t proc, struct node_config *c,
 	                          .read_whole_bytes = w->options.seed / 24 % 2 == 0 ? 1 : 64,
 	                          .coord_slots = tight ? 8 : 64,
 	                          .replica_slots = tight ? 8 : 128};
+	if (world_may(w, FAULT_NOROOM)) {
+		bool hints_too = w->options.seed % 2 == 0;
+		c->stand_ins_max = 4;
+		c->stand_in_bytes_max = KIB(2);
+		c->hints_max = hints_too ? 8 : 0;
+		c->hint_bytes_max = hints_too ? 400 : 0;
+	}
 	if (w->options.nodes == 1) c->join_count = 0;
 	for (size_t i = 0; i < sizeof c->entropy; i += sizeof(uint64_t)) {
 		uint64_t v = prng_next(&w->prng);
@@ -122,6 +129,14 @@ void proc_start(struct world *w, uint16_t proc)
 
 /* ---- death and sleep ------------------------------------------------------------------------ */
 
+uint64_t proc_refused(const struct world *w, uint16_t proc)
+{
+	struct node_metrics m = {0};
+	if (w->procs[proc].node == NULL) return 0;
+	node_metrics(w->procs[proc].node, &m);
+	return m.stand_ins_refused + m.hints_dropped;
+}
+
 void proc_crash(struct world *w, uint16_t proc, uint64_t restart_us)
 {
 	struct proc *p = &w->procs[proc];
@@ -129,6 +144,7 @@ void proc_crash(struct world *w, uint16_t proc, uint64_t restart_us)
 	trace_world(w, "%s dies", p->name);
 	fault_check_memory(w, proc);
 	p->state = PROC_DOWN;
+	if (world_may(w, FAULT_NOROOM)) w->fault_count[FAULT_NOROOM] += proc_refused(w, proc);
 	disk_crash(w, proc);
 	p->node = NULL;
 	free(p->memory);

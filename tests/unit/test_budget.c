@@ -19,10 +19,43 @@
 
 /* ---- the budget ---------------------------------------------------------------------------------- */
 
-static void a_burst_is_read_at_once_and_then_at_the_rate(void **state)
+static struct budget background(void)
+{
+	struct budget b = {0};
+	budget_set(&b, BACKGROUND_BYTES_PER_S, BACKGROUND_BURST_BYTES);
+	return b;
+}
+
+/* However often it is asked in between: nothing is lost to rounding. */
+static void a_slow_rate_that_is_asked_often_is_the_rate(void **state)
 {
 	(void)state;
 	struct budget b = {0};
+	budget_set(&b, KIB(1), 10);
+	budget_ready(&b, (struct instant){SECONDS(1)});
+	budget_pay(&b, KIB(1) + 10);
+	uint64_t us = SECONDS(1), first = 0;
+	for (; first == 0; us += 7)
+		if (budget_ready(&b, (struct instant){us}).us <= us) first = us;
+	assert_in_range(first, 2 * SECONDS(1) - 1000, 2 * SECONDS(1) + 1000);
+}
+
+static void what_was_paid_too_much_is_given_back(void **state)
+{
+	(void)state;
+	struct budget b = background();
+	struct instant now = {SECONDS(100)};
+	budget_ready(&b, now);
+	budget_pay(&b, MIB(64));
+	assert_true(budget_ready(&b, now).us > now.us);
+	budget_pay(&b, 100 - (int64_t)MIB(64));
+	assert_int_equal(budget_ready(&b, now).us, now.us);
+}
+
+static void a_burst_is_read_at_once_and_then_at_the_rate(void **state)
+{
+	(void)state;
+	struct budget b = background();
 	struct instant now = {SECONDS(100)};
 	uint64_t read = 0, page = KIB(256);
 	while (now.us < SECONDS(110)) {
@@ -31,7 +64,7 @@ static void a_burst_is_read_at_once_and_then_at_the_rate(void **state)
 			now = at;
 			continue;
 		}
-		budget_pay(&b, page);
+		budget_pay(&b, (int64_t)page);
 		read += page;
 	}
 	uint64_t fair = BACKGROUND_BURST_BYTES + 10 * BACKGROUND_BYTES_PER_S;
@@ -41,7 +74,7 @@ static void a_burst_is_read_at_once_and_then_at_the_rate(void **state)
 static void a_page_larger_than_the_burst_is_owed(void **state)
 {
 	(void)state;
-	struct budget b = {0};
+	struct budget b = background();
 	struct instant now = {SECONDS(100)};
 	assert_int_equal(budget_ready(&b, now).us, now.us);
 	budget_pay(&b, BACKGROUND_BURST_BYTES + BACKGROUND_BYTES_PER_S);
@@ -53,7 +86,7 @@ static void a_page_larger_than_the_burst_is_owed(void **state)
 static void rest_is_not_saved_up_past_the_burst(void **state)
 {
 	(void)state;
-	struct budget b = {0};
+	struct budget b = background();
 	budget_ready(&b, (struct instant){SECONDS(1)});
 	budget_pay(&b, BACKGROUND_BURST_BYTES);
 	budget_ready(&b, (struct instant){SECONDS(100000)});
@@ -218,6 +251,8 @@ int main(void)
 		cmocka_unit_test(a_burst_is_read_at_once_and_then_at_the_rate),
 		cmocka_unit_test(a_page_larger_than_the_burst_is_owed),
 		cmocka_unit_test(rest_is_not_saved_up_past_the_burst),
+		cmocka_unit_test(a_slow_rate_that_is_asked_often_is_the_rate),
+		cmocka_unit_test(what_was_paid_too_much_is_given_back),
 		cmocka_unit_test(an_etag_names_one_sibling_by_its_dot_and_several_by_all),
 		cmocka_unit_test(dates_are_read_in_all_three_forms),
 		cmocka_unit_test(only_utf_8_is_text),
