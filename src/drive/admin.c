@@ -2,7 +2,7 @@
  *
  * Ids are 16 hex digits, hashes too. A name that is no UTF-8 is given percent-encoded, under the same
  * member with `_encoded` behind it. The cluster's secret is never shown.
- * Not here: changing anything; these only look. */
+ * Not here: changing anything, but for draining; the others only look. */
 #include "drive/admin.h"
 
 #include <jansson.h>
@@ -201,6 +201,53 @@ static int ring(const struct loop *l, const struct http_target *t, struct buffer
 	set_hex(o, "hash", hash.v);
 	for (unsigned i = 0; i < count; i++) json_array_append_new(places, place_json(y, &list[i], i));
 	set(o, "preference", places);
+	dump(o, to);
+	return 200;
+}
+
+/* ---- draining ------------------------------------------------------------------------------- */
+
+static bool wants_cancel(const struct http_target *t)
+{
+	struct bytes value;
+	return http_target_param(t, "cancel", &value) && bytes_equal(value, BYTES("true"));
+}
+
+/* Members whose absence keeps copies and hints here. */
+static json_t *away_json(const struct loop *l)
+{
+	const struct layout *y = node_layout(l->node);
+	json_t *list = json_array();
+	for (uint32_t i = 0; y != NULL && i < y->member_count; i++) {
+		if (is_up(l, y->members[i].id)) continue;
+		json_t *o = json_object();
+		set_hex(o, "id", y->members[i].id.v);
+		set_bytes(o, "name", y->members[i].name);
+		json_array_append_new(list, o);
+	}
+	return list;
+}
+
+int admin_drain(struct loop *l, const struct http_target *t, bool change, struct buffer *to)
+{
+	struct node_metrics m;
+	if (change) {
+		bool on = !wants_cancel(t);
+		if (on != node_is_draining(l->node))
+			log_text(l->log, LOG_LEVEL_INFO, on ? "draining" : "no longer draining");
+		loop_drain(l, on);
+	}
+	node_metrics(l->node, &m);
+	bool draining = node_is_draining(l->node), idle = node_is_idle(l->node);
+	json_t *o = json_object();
+	set(o, "draining", json_boolean(draining));
+	set(o, "done", json_boolean(draining && idle && m.stand_ins == 0 && m.hints == 0));
+	set_number(o, "requests", idle ? 0 : m.coord_slots_used);
+	set_number(o, "stand_ins", m.stand_ins);
+	set_number(o, "stand_in_bytes", m.stand_in_bytes);
+	set_number(o, "hints", m.hints);
+	set_number(o, "hint_bytes", m.hint_bytes);
+	set(o, "away", away_json(l));
 	dump(o, to);
 	return 200;
 }

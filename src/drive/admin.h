@@ -7,6 +7,8 @@
 
 /* Answer /admin/`what`. Returns the HTTP status; 404 and nothing appended: there is no such thing. */
 int admin_answer(struct loop *l, struct bytes what, const struct http_target *t, struct buffer *to);
+/* /admin/drain: how far it is. A POST (`change`) begins it, with cancel=true ends it. */
+int admin_drain(struct loop *l, const struct http_target *t, bool change, struct buffer *to);
 /* Read the parameters of /admin/compare into an event. 200: *ev is set, its prefix is in `prefix`
  * (FULL_KEY_BYTES_MAX). Else an answer was appended. */
 int admin_compare_request(struct loop *l, const struct http_target *t, uint8_t *prefix,

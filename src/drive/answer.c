@@ -239,6 +239,19 @@ static void answer_admin(struct client *c, const struct http_target *t)
 	answer_buffer(c, status, "application/json", &text);
 }
 
+static bool is_drain(const struct http_target *t)
+{
+	return t->route == HTTP_ROUTE_ADMIN && t->segment_count == 2 &&
+	       bytes_equal(t->segments[1], BYTES("drain"));
+}
+
+static void answer_drain(struct client *c, const struct http_target *t)
+{
+	struct buffer text = {0};
+	int status = admin_drain(c->all->loop, t, c->all->request.method == HTTP_POST, &text);
+	answer_buffer(c, status, "application/json", &text);
+}
+
 /* ---- routes --------------------------------------------------------------------------------- */
 
 static void answer_read_only(struct client *c, const struct http_target *t)
@@ -268,18 +281,21 @@ static void answer_other(struct client *c, const struct http_target *t, struct b
 {
 	enum http_method method = c->all->request.method;
 	bool props = t->route == HTTP_ROUTE_PROPS || t->route == HTTP_ROUTE_TYPE_PROPS;
-	bool keys = t->route == HTTP_ROUTE_KEYS;
+	bool keys = t->route == HTTP_ROUTE_KEYS, drain = is_drain(t);
+	bool reads = method == HTTP_GET || method == HTTP_HEAD;
 	if (method == HTTP_OTHER)
 		answer_line(c, 501, "unknown method\n");
 	else if (t->route == HTTP_ROUTE_UNKNOWN)
 		answer_line(c, 404, "not found\n");
 	else if (props)
 		answer_props(c, t, body);
-	else if (method != HTTP_GET && method != HTTP_HEAD)
+	else if (drain && (reads || method == HTTP_POST))
+		answer_drain(c, t);
+	else if (!reads)
 		answer_text(c, 405, NULL,
-		            !keys                         ? "Allow: GET, HEAD\r\n"
-		            : t->family == HTTP_FAMILY_V1 ? "Allow: GET, HEAD, PUT, POST\r\n"
-		                                          : "Allow: GET, HEAD, POST\r\n",
+		            keys && t->family == HTTP_FAMILY_V1 ? "Allow: GET, HEAD, PUT, POST\r\n"
+		            : keys || drain                     ? "Allow: GET, HEAD, POST\r\n"
+		                                                : "Allow: GET, HEAD\r\n",
 		            BYTES("method not allowed here\n"));
 	else
 		answer_read_only(c, t);

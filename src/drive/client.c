@@ -109,16 +109,29 @@ static void read_and_drop(struct client *c)
 	if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) c->broken = true;
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *context)
+static void client_look(struct client *c)
 {
-	struct client *c = context;
-	(void)fd;
-	(void)what;
 	if (c->state == CLIENT_LINGER)
 		read_and_drop(c);
 	else
 		read_some(c);
 	client_mark(c);
+}
+
+void client_look_last(struct client *c)
+{
+	size_t before;
+	do {
+		before = c->in.len;
+		client_look(c);
+	} while (c->in.len > before && c->in.len < CLIENT_AHEAD_BYTES);
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd;
+	(void)what;
+	client_look(context);
 }
 
 /* ---- one request ---------------------------------------------------------------------------- */
@@ -134,7 +147,8 @@ static void hand_over(struct client *c)
 	c->serial = c->all->next_serial++;
 	c->since = loop_now();
 	c->all->loop->metrics.requests_in_flight++;
-	c->keep_alive = r->keep_alive && !c->all->draining;
+	/* When we stop, the last of what was read is the last that is answered. */
+	c->keep_alive = r->keep_alive && !(c->all->draining && c->in.len == all_bytes);
 	answer_request(c, body);
 	buffer_consume(&c->in, all_bytes);
 }

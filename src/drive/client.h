@@ -77,6 +77,8 @@ struct client *client_open(struct clients *all, int fd, uint32_t place);
 void client_free(struct client *c);
 /* Put it on the list that the end of the turn looks at. */
 void client_mark(struct client *c);
+/* We stop: read what is there, and have clients_turn look at it. */
+void client_look_last(struct client *c);
 /* Its part of clients_turn; it may be freed. It is marked, and in no list. */
 void client_turn(struct client *c);
 /* Its part of the sweep: is it time to give up on it? */

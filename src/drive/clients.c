@@ -35,15 +35,10 @@ static void refuse(struct clients *all, int fd)
 	close(fd);
 }
 
-static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *from,
-                      int from_len, void *context)
+static void take_connection(struct clients *all, int fd)
 {
-	struct clients *all = context;
 	int on = 1;
-	(void)listener;
-	(void)from;
-	(void)from_len;
-	if (all->free_count == 0 || all->draining) {
+	if (all->free_count == 0) {
 		all->loop->metrics.connections_refused++;
 		refuse(all, fd);
 		return;
@@ -60,6 +55,26 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 	all->table[place] = c;
 	all->loop->metrics.connections_accepted++;
 	all->loop->metrics.connections++;
+}
+
+static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *from,
+                      int from_len, void *context)
+{
+	(void)listener;
+	(void)from;
+	(void)from_len;
+	take_connection(context, fd);
+}
+
+/* Connections that stand and that nobody has looked at yet. */
+static void take_waiting(struct clients *all)
+{
+	int listener = evconnlistener_get_fd(all->listener);
+	for (uint32_t i = 0; i < all->capacity; i++) {
+		int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd < 0) return;
+		take_connection(all, fd);
+	}
 }
 
 /* accept(2) failed, most often for want of descriptors. Those who wait are accepted later. */
@@ -234,11 +249,13 @@ bool clients_turn(struct clients *all)
 void clients_drain(struct clients *all)
 {
 	if (all->draining) return;
+	/* What has reached this machine was accepted: who waits to be taken, and what waits to be read. */
+	take_waiting(all);
 	all->draining = true;
 	evconnlistener_free(all->listener);
 	all->listener = NULL;
 	for (uint32_t i = 0; i < all->capacity; i++)
-		if (all->table[i] != NULL) client_mark(all->table[i]);
+		if (all->table[i] != NULL) client_look_last(all->table[i]);
 }
 
 bool clients_are_quiet(const struct clients *all)

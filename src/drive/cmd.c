@@ -14,8 +14,8 @@
 #include "drive/config.h"
 
 static const struct cmd *const commands[] = {
-	&cmd_start, &cmd_dev,     &cmd_put,   &cmd_get,     &cmd_del,  &cmd_status,
-	&cmd_ring,  &cmd_compare, &cmd_bench, &cmd_version, &cmd_help,
+	&cmd_start, &cmd_dev,     &cmd_put,   &cmd_get,   &cmd_del,     &cmd_status,
+	&cmd_ring,  &cmd_compare, &cmd_drain, &cmd_bench, &cmd_version, &cmd_help,
 };
 #define COMMAND_COUNT ((unsigned)(sizeof commands / sizeof commands[0]))
 

@@ -53,7 +53,7 @@ void cmd_print_help(const struct cmd *cmd);
 /* ---- the table ----------------------------------------------------------------------------- */
 
 extern const struct cmd cmd_start, cmd_dev, cmd_put, cmd_get, cmd_del, cmd_status, cmd_ring,
-	cmd_compare, cmd_bench, cmd_version, cmd_help;
+	cmd_compare, cmd_drain, cmd_bench, cmd_version, cmd_help;
 /* The i-th command, NULL at the end; and by name. */
 const struct cmd *cmd_at(unsigned i);
 const struct cmd *cmd_find(const char *name);

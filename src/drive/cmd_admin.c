@@ -1,4 +1,4 @@
-/* cmd_admin.c - `dunlin status`, `ring` and `compare`: looking at a cluster through one node of it.
+/* cmd_admin.c - `dunlin status`, `ring`, `compare` and `drain`: a cluster through one node of it.
  *
  * Each prints what /admin/... answers, as a table for people or, with --json, as it came.
  * Not here: what the answers hold (admin.c). */
@@ -14,14 +14,14 @@
 #include "drive/cmd_http.h"
 
 /* Ask a node for a JSON document. NULL: it was said why, on stderr. */
-static json_t *fetch(const struct cmd *cmd, const struct cmd_args *args, struct buffer *path,
-                     int *status)
+static json_t *ask(const struct cmd *cmd, const struct cmd_args *args, const char *method,
+                   struct buffer *path, int *status)
 {
 	struct cmd_http_answer answer;
 	char why[600];
 	buffer_append(path, bytes_of("", 1));
 	struct cmd_http_request r = {
-		.url = cmd_url(cmd, args), .method = "GET", .path = (const char *)buffer_head(path)};
+		.url = cmd_url(cmd, args), .method = method, .path = (const char *)buffer_head(path)};
 	bool done = cmd_http(&r, &answer, why, sizeof why);
 	buffer_free(path);
 	if (!done) {
@@ -35,16 +35,28 @@ static json_t *fetch(const struct cmd *cmd, const struct cmd_args *args, struct 
 	return document;
 }
 
+static json_t *fetch(const struct cmd *cmd, const struct cmd_args *args, struct buffer *path,
+                     int *status)
+{
+	return ask(cmd, args, "GET", path, status);
+}
+
 /* The same, and anything but 200 is said and ends it. */
-static json_t *fetch_ok(const struct cmd *cmd, const struct cmd_args *args, struct buffer *path)
+static json_t *ask_ok(const struct cmd *cmd, const struct cmd_args *args, const char *method,
+                      struct buffer *path)
 {
 	int status = 0;
-	json_t *document = fetch(cmd, args, path, &status);
+	json_t *document = ask(cmd, args, method, path, &status);
 	if (document == NULL || status == 200) return document;
 	const char *error = json_string_value(json_object_get(document, "error"));
 	cmd_complain(cmd, CMD_FAILED, "%s", error != NULL && error[0] ? error : "refused");
 	json_decref(document);
 	return NULL;
+}
+
+static json_t *fetch_ok(const struct cmd *cmd, const struct cmd_args *args, struct buffer *path)
+{
+	return ask_ok(cmd, args, "GET", path);
 }
 
 static const char *text_of(const json_t *object, const char *name)
@@ -109,9 +121,13 @@ static void print_status(const json_t *document)
 	printf("cluster  %s, epoch %lld, %lld partitions, %lld replicas\n", text_of(cluster, "id"),
 	       number_of(cluster, "epoch"), number_of(cluster, "partitions"),
 	       number_of(cluster, "replicas"));
-	printf("waiting  %lld stand-in copies, %lld hints, %lld partitions to verify\n",
-	       number_of(counters, "stand_ins"), number_of(counters, "hints"),
-	       number_of(counters, "suspect_partitions"));
+	printf(
+		"waiting  %lld stand-in copies (%lld bytes, oldest %lld s), %lld hints (%lld bytes, oldest "
+		"%lld s), %lld partitions to verify\n",
+		number_of(counters, "stand_ins"), number_of(counters, "stand_in_bytes"),
+		number_of(counters, "stand_ins_oldest_seconds"), number_of(counters, "hints"),
+		number_of(counters, "hint_bytes"), number_of(counters, "hints_oldest_seconds"),
+		number_of(counters, "suspect_partitions"));
 	print_members(json_object_get(document, "members"));
 }
 
@@ -327,4 +343,96 @@ const struct cmd cmd_compare = {
 	.option_count = sizeof compare_options / sizeof compare_options[0],
 	.words_most = 1,
 	.run = run_compare,
+};
+
+/* ---- drain ---------------------------------------------------------------------------------- */
+
+static json_t *drain_ask(const struct cmd *cmd, const struct cmd_args *args, const char *method,
+                         bool cancel)
+{
+	struct buffer path = {0};
+	buffer_printf(&path, "/admin/drain%s", cancel ? "?cancel=true" : "");
+	return ask_ok(cmd, args, method, &path);
+}
+
+static void print_drain(FILE *to, const json_t *d)
+{
+	size_t i;
+	json_t *m;
+	fprintf(to, "%lld requests, %lld stand-in copies (%lld bytes), %lld hints",
+	        number_of(d, "requests"), number_of(d, "stand_ins"), number_of(d, "stand_in_bytes"),
+	        number_of(d, "hints"));
+	json_array_foreach(json_object_get(d, "away"), i, m)
+		fprintf(to, "%s %s", i == 0 ? "; away:" : ",", text_of(m, "name"));
+	fputc('\n', to);
+}
+
+static long long left_of(const json_t *d)
+{
+	return number_of(d, "requests") + number_of(d, "stand_ins") + number_of(d, "hints");
+}
+
+/* Ask until nothing is left, or the time is over, or somebody has ended it. */
+static json_t *drain_follow(const struct cmd *cmd, const struct cmd_args *args, json_t *d,
+                            uint64_t seconds)
+{
+	uint64_t polls = seconds * 1000 / CLI_DRAIN_POLL_MS;
+	long long said = -1;
+	for (uint64_t i = 0; d != NULL && is_true(d, "draining") && !is_true(d, "done"); i++) {
+		if (left_of(d) != said) print_drain(stderr, d);
+		said = left_of(d);
+		if (i == polls) break;
+		usleep(CLI_DRAIN_POLL_MS * 1000);
+		json_decref(d);
+		d = drain_ask(cmd, args, "GET", false);
+	}
+	return d;
+}
+
+static int run_drain(const struct cmd *cmd, int argc, char **argv)
+{
+	struct cmd_args args;
+	int exit_code;
+	uint64_t seconds = CLI_DRAIN_SECONDS;
+	if (!cmd_parse(cmd, argc, argv, &args, &exit_code)) return exit_code;
+	if (!cmd_number(cmd, &args, "timeout", 0, 86400, &seconds)) return CMD_MISUSE;
+	bool cancel = cmd_value(cmd, &args, "cancel", NULL) != NULL;
+	json_t *d = drain_ask(cmd, &args, "POST", cancel);
+	if (!cancel) d = drain_follow(cmd, &args, d, seconds);
+	if (d == NULL) return CMD_FAILED;
+	bool done = cancel ? !is_true(d, "draining") : is_true(d, "done");
+	if (wants_json(cmd, &args)) {
+		print_json(d);
+	} else if (cancel) {
+		printf("cancelled: the node takes requests again\n");
+	} else if (done) {
+		printf("drained: nothing is left here for others\n");
+	} else {
+		fputs(is_true(d, "draining") ? "NOT drained: " : "cancelled by another: ", stdout);
+		print_drain(stdout, d);
+	}
+	json_decref(d);
+	return done ? CMD_DONE : CMD_FAILED;
+}
+
+static const struct cmd_option drain_options[] = {
+	{"cancel", NULL, "end it: the node takes requests again"},
+	{"timeout", "S", "seconds to wait until nothing is left; 300 if not given"},
+	{"json", NULL, "print the node's last answer as it is"},
+	CMD_OPTION_URL,
+};
+const struct cmd cmd_drain = {
+	.name = "drain",
+	.words = "",
+	.summary = "have a node coordinate nothing new and give back what it keeps for others",
+	.text =
+		"It answers clients 503 and goes on answering the other nodes, until --cancel or a "
+        "restart.\n"
+		"Says how much is left as it goes down. Exit code 0: nothing is left; 1: some is, and is\n"
+		"told; it stays on this node's disk, and goes home when the nodes that are away are "
+        "back.\n\n"
+		"  dunlin drain --url http://127.0.0.1:8108 && systemctl stop dunlin\n",
+	.options = drain_options,
+	.option_count = sizeof drain_options / sizeof drain_options[0],
+	.run = run_drain,
 };

@@ -204,6 +204,33 @@ static bool loop_turn(struct loop *l)
 	return more;
 }
 
+void loop_drain(struct loop *l, bool on)
+{
+	struct event ev = {.type = EV_DRAIN, .drain = {on}};
+	loop_step(l, &ev);
+}
+
+static void look_for_unsent(void *context, const struct peer_stats *s)
+{
+	struct loop *l = context;
+	l->unsent |= s->queued_bytes > 0 && node_believes_up(l->node, s->node);
+}
+
+/* Our clients have their answers. Then no forwarded request is taken any more, and what was taken ends:
+ * with its answer, and with a hint for whoever was late. */
+static bool is_answered(struct loop *l)
+{
+	if (!clients_are_quiet(l->clients)) return false;
+	if (!l->quiet) {
+		l->quiet = true;
+		loop_drain(l, true);
+		peers_flush(l->peers);
+	}
+	l->unsent = false;
+	peers_each(l->peers, look_for_unsent, l);
+	return node_is_idle(l->node) && !l->unsent;
+}
+
 /* Everything that was accepted is answered, or the time for it is over. */
 static bool is_over(struct loop *l)
 {
@@ -214,7 +241,7 @@ static bool is_over(struct loop *l)
 		return true;
 	}
 	if (!l->stopping) return false;
-	if (clients_are_quiet(l->clients) && storer_idle(l->storer)) return true;
+	if (is_answered(l)) return true;
 	if (loop_now().us < l->stop_at.us) return false;
 	log_text(l->log, LOG_LEVEL_WARN, "stopping although requests are unanswered");
 	return true;

@@ -34,6 +34,8 @@ struct loop {
 	struct libevent_event *timer, *signals[2];
 	uint64_t epoch;   /* of the layout that the peers were told */
 	bool stopping;    /* a signal came */
+	bool quiet;       /* since then clients have been answered: the core is told to take no more */
+	bool unsent;      /* then: something waits to be written to a peer that is there */
 	bool stopped;     /* another came, or all is answered */
 	bool in_step;     /* the core is at work, or its effects are being performed */
 	bool in_delivery; /* storage hands over what is complete */
@@ -57,6 +59,8 @@ void loop_run(struct loop *l);
 
 /* Let the core handle one event; its clocks are filled in here. Not below an effect. */
 void loop_step(struct loop *l, struct event *ev);
+/* Have the core coordinate nothing new and get rid of what it keeps for others; or end that. */
+void loop_drain(struct loop *l, bool on);
 
 /* Monotonic, and the wall clock. */
 struct instant loop_now(void);

@@ -399,7 +399,10 @@ void peers_each(const struct peers *p, void (*visit)(void *ctx, const struct pee
 		                       .connects = l->connects,
 		                       .breaks = l->breaks,
 		                       .handshake_failures = l->handshake_failures};
-		if (l->conn != NULL) s.bytes_out += l->conn->bytes_out;
+		if (l->conn != NULL) {
+			s.bytes_out += l->conn->bytes_out;
+			s.queued_bytes += l->conn->out_len - l->conn->out_at;
+		}
 		visit(ctx, &s);
 	}
 }
