@@ -24,7 +24,7 @@
 	X(ROT, "rot", "stored records of one node go bad")                                             \
 	X(OLDCOPY, "oldcopy", "a disk is put back from an older copy of itself")                       \
 	X(SLOWDISK, "slowdisk", "a disk is slow for a while")                                          \
-	X(NOROOM, "noroom", "little room for stand-in copies, in every other seed for hints too")      \
+	X(NOROOM, "noroom", "in one seed of four: little room for stand-in copies, or hints too")      \
 	X(DRAIN, "drain", "a node is drained for a while")
 
 enum fault_kind {

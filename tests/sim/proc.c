@@ -64,8 +64,8 @@ static void config_fill(struct world *w, uint16_t proc, struct node_config *c,
 	                          .read_whole_bytes = w->options.seed / 24 % 2 == 0 ? 1 : 64,
 	                          .coord_slots = tight ? 8 : 64,
 	                          .replica_slots = tight ? 8 : 128};
-	if (world_may(w, FAULT_NOROOM)) {
-		bool hints_too = w->options.seed % 2 == 0;
+	if (world_may(w, FAULT_NOROOM) && w->options.seed % 4 == 1) {
+		bool hints_too = w->options.seed % 8 == 1;
 		c->stand_ins_max = 4;
 		c->stand_in_bytes_max = KIB(2);
 		c->hints_max = hints_too ? 8 : 0;
