@@ -249,10 +249,10 @@ void courier_open(struct node *n, uint32_t member, uint64_t bytes);
 void courier_correct(struct node *n, uint32_t member, uint64_t estimate, uint64_t bytes);
 enum courier_end { COURIER_CONFIRMED, COURIER_FAILED, COURIER_UNTOLD };
 void courier_close(struct node *n, uint32_t member, enum courier_end end);
-/* A delivery of this lane has ended; `delivered`: its records went. */
-void courier_delivery_ended(struct node *n, uint32_t lane, bool delivered, struct effects *fx);
-/* Something was written for this lane. */
-void courier_expect(struct node *n, uint32_t lane);
+/* A delivery of lane `i` has ended; `delivered`: its records went. */
+void courier_delivery_ended(struct node *n, uint32_t i, bool delivered, struct effects *fx);
+/* Something was written for lane `i`. */
+void courier_expect(struct node *n, uint32_t i);
 /* What is held is not known for sure. */
 void courier_recount(struct node *n);
 void courier_go_on(struct node *n, struct effects *fx);

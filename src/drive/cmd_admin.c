@@ -425,13 +425,11 @@ const struct cmd cmd_drain = {
 	.name = "drain",
 	.words = "",
 	.summary = "have a node coordinate nothing new and give back what it keeps for others",
-	.text =
-		"It answers clients 503 and goes on answering the other nodes, until --cancel or a "
-        "restart.\n"
-		"Says how much is left as it goes down. Exit code 0: nothing is left; 1: some is, and is\n"
-		"told; it stays on this node's disk, and goes home when the nodes that are away are "
-        "back.\n\n"
-		"  dunlin drain --url http://127.0.0.1:8108 && systemctl stop dunlin\n",
+	.text = "It answers clients 503 and goes on answering the other nodes, until --cancel or\n"
+			"a restart. Says how much is left as it goes down. Exit code 0: nothing is left;\n"
+			"1: some is, and is told. It stays on this node's disk, and goes home when the\n"
+			"nodes that are away are back.\n\n"
+			"  dunlin drain --url http://127.0.0.1:8108 && systemctl stop dunlin\n",
 	.options = drain_options,
 	.option_count = sizeof drain_options / sizeof drain_options[0],
 	.run = run_drain,
