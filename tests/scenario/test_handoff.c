@@ -295,6 +295,34 @@ static void nor_does_it_where_stand_in_copies_are_for_both(void **state)
 	assert_int_equal(metrics_of(s, D).stand_ins + metrics_of(s, E).stand_ins, 0);
 }
 
+/* What A holds of 30 keys has rotted, and nobody is there to mend it: those cannot be delivered. */
+static void what_cannot_be_delivered_keeps_nothing_behind_it_from_its_turn(void **state)
+{
+	struct story *s = *state;
+	begin(s, 3);
+	s->quiet = true;
+	node_dies(s, B);
+	node_dies(s, C);
+	run(s, 5);
+	for (int i = 0; i < 40; i++) {
+		s->next.w = 1;
+		client_put(s, A, key_number(i), "v", NOTHING);
+		run(s, 10);
+		s->answers = 0;
+		memset(s->answer, 0, sizeof s->answer);
+	}
+	for (int i = 0; i < 40; i++)
+		if (i % 4 != 3) rot(s, A, key_number(i));
+	node_dies(s, A); /* what it knew of the way is gone */
+	run(s, 10);
+	node_starts(s, A);
+	run(s, 500);
+	node_starts(s, C);
+	run(s, 2000);
+	assert_int_equal(held_of(s, C, 40), 10);
+	assert_int_equal(metrics_of(s, A).hints, 70);
+}
+
 /* 48 objects of 64 KiB, by one of two who may hold hints for it: 8 MiB a second, after a burst of one. */
 static void a_node_that_comes_back_is_not_flooded(void **state)
 {
@@ -400,6 +428,7 @@ int main(void)
 		STORY(what_is_older_than_the_window_goes_but_no_stand_in_copy),
 		STORY(a_node_that_is_silent_does_not_hold_up_another),
 		STORY(nor_does_it_where_stand_in_copies_are_for_both),
+		STORY(what_cannot_be_delivered_keeps_nothing_behind_it_from_its_turn),
 		STORY(a_node_that_comes_back_is_not_flooded),
 		STORY(a_node_that_is_drained_coordinates_nothing_new),
 		STORY(a_node_that_is_drained_stands_in_for_nobody_and_gives_back_what_it_has),
