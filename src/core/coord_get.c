@@ -288,10 +288,13 @@ static uint32_t primaries_answered(const struct coord *c)
 static enum quorum_verdict verdict(const struct coord *c)
 {
 	enum quorum_verdict v = quorum_verdict(&c->quorum, c->needs.replies, c->needs.pr);
-	if (c->needs.notfound_ok || v == QUORUM_MET || primaries_answered(c) < c->needs.pr) return v;
-	if (c->needs.basic_quorum && c->notfounds >= c->needs.n / 2U + 1) return QUORUM_MET;
+	if (c->needs.notfound_ok || v == QUORUM_MET) return v;
+	bool primaries = primaries_answered(c) >= c->needs.pr;
+	if (primaries && c->needs.basic_quorum && c->notfounds >= c->needs.n / 2U + 1)
+		return QUORUM_MET;
 	if (quorum_got(&c->quorum) > 0 || c->errors > 0) return v;
-	return c->notfounds == c->target_count ? QUORUM_MET : QUORUM_WAIT;
+	if (c->notfounds < c->target_count) return QUORUM_WAIT;
+	return primaries ? QUORUM_MET : v;
 }
 
 static void judge(struct node *n, struct coord *c, struct effects *fx)

@@ -86,6 +86,9 @@ static void with_notfound_ok_false_what_nobody_has_is_still_not_found(void **sta
 	begin(s, 3);
 	s->next.notfound_ok = 0;
 	expect_answer(s, get(s, A, "k"), "nothing");
+	s->next.notfound_ok = 0;
+	s->next.pr = 3; /* all of them have to say so */
+	expect_answer(s, get(s, A, "k"), "nothing");
 	node_dies(s, C);
 	run(s, 5);
 	s->next.notfound_ok = 0; /* C might have it */
