@@ -8,29 +8,9 @@
 #ifndef DUNLIN_MEM_TABLE_H
 #define DUNLIN_MEM_TABLE_H
 
-#include <stdatomic.h>
-
-#include "base/bytes.h"
-#include "store/store_ops.h"
+#include "store/mem_record.h"
 
 #define MEM_TABLE_LEVELS 12
-
-/* One sealed record, or (deleted) the wish that there be none. */
-struct mem_record {
-	struct store_handle handle; /* first: a reader's handle is the record itself */
-	_Atomic uint32_t holders;
-	uint32_t key_len, stored_len;
-	bool deleted;
-	uint8_t bytes[]; /* the key, then the stored value: payload and check */
-};
-
-/* Sealed, with one holder. */
-struct mem_record *mem_record_new(enum store_family family, const struct store_op *op);
-/* Another holder. */
-struct mem_record *mem_record_hold(struct mem_record *r);
-void mem_record_drop(struct mem_record *r);
-struct bytes mem_record_key(const struct mem_record *r);
-struct bytes mem_record_stored(const struct mem_record *r);
 
 struct mem_node {
 	uint64_t order; /* the key's first eight bytes: decides nearly every comparison */
