@@ -349,6 +349,10 @@
 /* Space kept free: below the smaller of the two, writes are refused and reads go on. */
 #define STORE_RESERVE_BYTES MIB(256)
 #define STORE_RESERVE_FRACTION 100
+/* Where more than this is free above it, the disk is not asked before each group but this often: to
+ * get in between, others would have to fill it with 50 GB a second. */
+#define STORE_ROOM_BYTES MIB(1024)
+#define STORE_ROOM_LOOK_MS 20
 
 /* A rebuild of a damaged family: what it reads and writes in a second, so that others go on; and in
  * one batch, as writes wait while one is made durable (and memory: three times that, or three times

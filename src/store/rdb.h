@@ -94,6 +94,8 @@ struct rdb {
 	rocksdb_writeoptions_t *write;
 	rocksdb_writebatch_t *batch; /* of the one writer; kept for its memory */
 	uint64_t reserve_bytes;
+	bool plenty;             /* of space, at the last look; under the write lock */
+	uint64_t room_looked_ms; /* when that was */
 	_Atomic bool low;    /* on space, at the last look */
 	_Atomic bool broken; /* a write failed: nothing is acknowledged any more */
 	uint32_t groups;     /* written: when to look for failures in the background */

@@ -166,12 +166,16 @@ uint64_t rdb_free_bytes(const struct rdb *r)
 	return (uint64_t)vfs.f_bavail * vfs.f_frsize;
 }
 
-/* Asked before each group: a system call next to a fdatasync. */
+/* Asked before each group, unless there was plenty a moment ago. With the write lock. */
 static bool has_room(struct rdb *r, size_t len)
 {
+	uint64_t now = rdb_now_ms();
+	if (r->plenty && now - r->room_looked_ms < STORE_ROOM_LOOK_MS) return true;
 	uint64_t have = rdb_free_bytes(r);
 	bool low = have < r->reserve_bytes || have - r->reserve_bytes < len;
 	atomic_store_explicit(&r->low, low, memory_order_relaxed);
+	r->plenty = !low && have - r->reserve_bytes - len > STORE_ROOM_BYTES;
+	r->room_looked_ms = now;
 	return !low;
 }
 
@@ -187,6 +191,7 @@ static enum err write_failed(struct rdb *r, char *text)
 	enum err e = refused_for_space(text) ? ERR_FULL : ERR_STORE;
 	free(text);
 	atomic_store_explicit(e == ERR_FULL ? &r->low : &r->broken, true, memory_order_relaxed);
+	r->plenty = false;
 	return e;
 }
 
