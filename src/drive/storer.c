@@ -5,9 +5,10 @@
  *   new -> writes | reads -> (a thread) -> finished -> ready -> callback -> freed
  *    \______ answered or refused at once ____________/
  *
- * Always true: `ready` and `outstanding` belong to the loop's thread; the queues, `finished` and the
- * figures to whoever holds the lock. A wakeup is written when `finished` turns from empty to not
- * empty, so any number of completions costs one. Nothing here looks into a value. */
+ * Always true: `ready`, `outstanding` and the counts of reads and scans belong to the loop's thread; the
+ * queues, `finished` and the other figures to whoever holds the lock. A wakeup is written when `finished`
+ * turns from empty to not empty, so any number of completions costs one. Nothing here looks into a
+ * value. */
 #include "drive/storer.h"
 
 #include <event2/event.h>
@@ -418,24 +419,19 @@ static void ask_read(struct storer *s, struct job *j)
 {
 	enum err e =
 		store_read(s->store, j->fx.read.family, j->fx.read.key, true, &j->value, &j->handle);
-	lock(s);
-	if (e == ERR_BUSY)
+	if (e == ERR_BUSY) {
 		s->stats.reads_pooled++;
-	else
-		s->stats.reads_cached++;
-	unlock(s);
-	if (e == ERR_BUSY)
 		ask(s, &s->reads, STORE_READS_MAX, &s->read_asked, j);
-	else
+	} else {
+		s->stats.reads_cached++;
 		answer_now(s, j, e);
+	}
 }
 
 static void ask_scan(struct storer *s, struct job *j)
 {
 	assert(j->fx.scan.records_max > 0);
-	lock(s);
 	s->stats.scans++;
-	unlock(s);
 	ask(s, &s->reads, STORE_READS_MAX, &s->read_asked, j);
 }
 
