@@ -109,6 +109,7 @@ static const struct scan_entry *least(const struct coord *c)
 /* On the replicas of the key, that is: sides are in the order of the places. */
 static bool same_everywhere(const struct node *n, const struct coord *c, const struct scan_entry *e)
 {
+	if (e->damaged) return false; /* and where keys cannot be read it names none */
 	uint8_t of_key = props_n_of(n, store_key_full(e->store_key));
 	for (uint32_t i = 0; i < of_key; i++) {
 		const struct compare_side *s = &c->sides[i];

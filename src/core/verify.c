@@ -181,12 +181,11 @@ static void work(struct node *n, struct effects *fx)
 		const struct scan_entry *e = &v->entries[v->at];
 		struct bytes key = store_key_full(e->store_key);
 		bool purge = v->phase == VERIFY_PURGING;
-		/* What has fewer replicas than the layout, and none of them here, is not ours to have. */
-		bool ours =
-			purge || ring_is_primary(&n->layout, v->partition, props_n_of(n, key), n->self_member);
-		if (!ours ||
-		    e->damaged !=
-		        purge) { /* theirs is damaged: they will mend it; ours is not: nothing to do */
+		/* Theirs is damaged, and may name no key: they will mend it. Ours is not: nothing to do. What has
+		 * fewer replicas than the layout, and none of them here, is not ours to have. */
+		if (e->damaged != purge ||
+		    (!purge &&
+		     !ring_is_primary(&n->layout, v->partition, props_n_of(n, key), n->self_member))) {
 			v->at++;
 			continue;
 		}

@@ -31,6 +31,24 @@ static void a_damaged_record_is_suspected_mended_from_peers_and_vouched_for_agai
 	assert_int_equal(metrics_of(s, B).corrupt_purged, 0);
 }
 
+/* A store reports it under a key that is none (rdb.h). */
+static void a_stretch_that_a_peer_cannot_read_is_passed_over(void **state)
+{
+	struct story *s = *state;
+	uint8_t stand_in[32];
+	begin_with_a_damaged_copy_on_b(s);
+	memset(stand_in, 0xff, sizeof stand_in);
+	stand_in[0] = 0x12;
+	struct store_op op = {STORE_OBJECTS, bytes_of(stand_in, sizeof stand_in), BYTES("x")};
+	struct store_batch batch = {&op, 1};
+	assert_int_equal(store_write(s->node[C].store, &batch, 1), ERR_OK);
+	assert_true(store_mem_rot_key(s->node[C].store, STORE_OBJECTS, op.key, 3));
+	client_get(s, A, "k");
+	run(s, 3000);
+	assert_string_equal(held(s, B, "k"), "v1");
+	assert_int_equal(metrics_of(s, B).suspect_partitions, 0);
+}
+
 static void what_is_not_found_where_memory_is_suspect_counts_for_nothing(void **state)
 {
 	struct story *s = *state;
@@ -158,6 +176,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		STORY(a_damaged_record_is_suspected_mended_from_peers_and_vouched_for_again),
+		STORY(a_stretch_that_a_peer_cannot_read_is_passed_over),
 		STORY(what_is_not_found_where_memory_is_suspect_counts_for_nothing),
 		STORY(what_is_suspect_stays_so_through_a_restart),
 		STORY(it_is_not_vouched_for_before_every_other_replica_was_heard),
