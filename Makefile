@@ -182,7 +182,8 @@ tests: all $(TESTS)
 
 # Under ThreadSanitizer: what has threads.
 .PHONY: threads
-threads: all $(BUILD)/tests/unit/test_storer $(BUILD)/tests/contract/test_store_damage \
+threads: all $(BUILD)/tests/unit/test_storer $(BUILD)/tests/unit/test_record_cache \
+         $(BUILD)/tests/contract/test_store_damage \
          $(BUILD)/tests/contract/test_store_rebuild
 
 asan:

@@ -82,7 +82,7 @@ sanitized() {
 
 # What has threads: the storer, and the whole server under requests. Reports of the server go to files.
 threads() {
-	for t in storer store_damage store_rebuild; do
+	for t in storer record_cache store_damage store_rebuild; do
 		for b in build/tsan/tests/*/test_$t; do check "tsan/test_$t" env \
 			TSAN_OPTIONS="suppressions=$PWD/tests/tidy/tsan.supp" "$b"; done
 	done

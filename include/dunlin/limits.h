@@ -342,6 +342,9 @@
  * flushed, over all families. A node that idles uses little of either. */
 #define STORE_CACHE_BYTES MIB(32)
 #define STORE_BUFFER_BYTES MIB(32)
+/* Memory for objects that were read or written last, in front of the engine, with all that they take
+ * besides; default of `record_cache_bytes`. It is taken as they come. */
+#define STORE_RECORD_CACHE_BYTES MIB(32)
 /* The engine's log before it makes the oldest buffer go to a file. Replayed at the start. */
 #define STORE_LOG_BYTES_MAX MIB(128)
 /* Table files held open. A read of another one opens it first. */

@@ -59,6 +59,8 @@
 	  "a request must have arrived this long after its first byte; else 408")                      \
 	X(idle_timeout_ms, NUMBER, 10, 86400000, "300000", "a silent connection is closed after this") \
 	X(cache_bytes, BYTES, MIB(1), MIB(1048576), "64m", "memory for the store's cache of blocks")   \
+	X(record_cache_bytes, BYTES, 0, MIB(1048576), "32m",                                           \
+	  "memory for objects read or written last; 0: none")                                          \
 	X(readers, NUMBER, 1, 64, "2", "threads that read what is not in the cache")                   \
 	X(log_level, LEVEL, 0, 0, "info", "error, warn, info or debug")
 

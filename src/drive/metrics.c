@@ -158,6 +158,18 @@ static void render_sync(struct buffer *to, const struct storer_stats *st)
 	              (unsigned long long)below);
 }
 
+static void render_records(struct buffer *to, const struct record_cache_stats *c)
+{
+	number(to, "record_cache_hits", COUNTER, "reads answered by the cache of records", c->hits);
+	number(to, "record_cache_misses", COUNTER, "reads that it left to the engine", c->misses);
+	number(to, "record_cache_evictions", COUNTER, "records that made room for others",
+	       c->evictions);
+	number(to, "record_cache_drops", COUNTER, "times all of it was dropped: damage, rebuilds",
+	       c->drops);
+	number(to, "record_cache_records", GAUGE, "records in it", c->records);
+	number(to, "record_cache_bytes", GAUGE, "bytes that it takes", c->bytes);
+}
+
 static void render_usage(const struct loop *l, struct buffer *to)
 {
 	struct store_usage u;
@@ -171,6 +183,7 @@ static void render_usage(const struct loop *l, struct buffer *to)
 	       u.lost_stretches);
 	number(to, "store_lost_records", COUNTER, "records known by key that no rebuild could read",
 	       u.lost_records);
+	render_records(to, &u.records);
 }
 
 static void render_store(const struct loop *l, struct buffer *to)

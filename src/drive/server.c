@@ -108,7 +108,10 @@ static bool open_keys(struct server *s)
 
 static bool open_store(struct server *s)
 {
-	struct store_rocksdb_config c = {.cache_bytes = (size_t)s->config->cache_bytes};
+	size_t records = (size_t)s->config->record_cache_bytes;
+	struct store_rocksdb_config c = {.cache_bytes = (size_t)s->config->cache_bytes,
+	                                 .record_bytes =
+	                                     records == 0 ? STORE_RECORD_CACHE_OFF : records};
 	char why[1024] = "";
 	enum err e = store_rocksdb_open(s->config->dir, &c, &s->store, why, sizeof why);
 	if (e != ERR_OK) return fail(s, "the store cannot be opened", why);

@@ -29,6 +29,7 @@
 #include <stdatomic.h>
 
 #include "store/datadir.h"
+#include "store/record_cache.h"
 #include "store/store_ops.h"
 #include "store/store_rocksdb.h"
 
@@ -49,6 +50,7 @@ __extension__ typedef unsigned __int128 rdb_position;
 
 struct rdb_generation {
 	rocksdb_column_family_handle_t *handle;
+	enum store_family family;
 	uint64_t number;
 	char name[RDB_NAME_BYTES];
 	_Atomic uint32_t holders; /* the store, and readers; the last one frees it */
@@ -89,6 +91,7 @@ struct rdb {
 	 * stretches, so that a start need not look for any. */
 	rocksdb_column_family_handle_t *control;
 	struct rdb_family families[STORE_FAMILY_COUNT];
+	struct record_cache *records;        /* of STORE_OBJECTS; NULL: there is none */
 	rocksdb_options_t *plain, *filtered; /* of families; the engine's cache is in them */
 	rocksdb_readoptions_t *read_any, *read_cached;
 	rocksdb_writeoptions_t *write;
@@ -96,9 +99,9 @@ struct rdb {
 	uint64_t reserve_bytes;
 	bool plenty;             /* of space, at the last look; under the write lock */
 	uint64_t room_looked_ms; /* when that was */
-	_Atomic bool low;    /* on space, at the last look */
-	_Atomic bool broken; /* a write failed: nothing is acknowledged any more */
-	uint32_t groups;     /* written: when to look for failures in the background */
+	_Atomic bool low;        /* on space, at the last look */
+	_Atomic bool broken;     /* a write failed: nothing is acknowledged any more */
+	uint32_t groups;         /* written: when to look for failures in the background */
 	uint64_t group_began_ms, group_ended_ms; /* the last one; under the write lock */
 	uint64_t failures;                       /* of the engine in the background, at the last look */
 	int lock_fd;
@@ -152,6 +155,8 @@ uint32_t rdb_rebuilding(struct rdb *r);
 
 /* The engine called this generation corrupt: it is to be rebuilt. */
 void rdb_note_damage(struct rdb *r, struct rdb_generation *g);
+/* What was known of the family's records is not to be believed any more: see rdb_family.c. */
+void rdb_doubt(struct rdb *r, enum store_family family);
 
 uint32_t rdb_prefix_of(struct bytes key);
 /* The stand-in of a whole prefix. */

@@ -6,7 +6,16 @@
  * In a lost prefix a key that is not found is corrupt. Whoever is told so must have made durable, by
  * the time that the mark goes, that it does not vouch for what is there; it then fills it from the
  * other replicas. So the time is counted in groups too: half of it must lie before the last group, or
- * behind it. What a node knows of itself (STORE_META) nobody can give back: its marks stay. */
+ * behind it. What a node knows of itself (STORE_META) nobody can give back: its marks stay.
+ *
+ * The cache of records (record_cache.h) must not answer for what the disk has lost: a replica's object,
+ * merged into a record that is only in memory, changes nothing and is not written; the partition is
+ * vouched for; and at the next start the record is gone. So
+ *   - whoever meets damage of objects (a read that is ERR_CORRUPT for any reason, a scan that reports
+ *     anything damaged, the mender) drops the cache before the one who asked is told;
+ *   - from the damage of a generation to the end of its rebuild the cache is off: what can be read of
+ *     the old one at one time may be lost to the copy at another. A rebuild begins and ends with a drop;
+ *   - what it holds besides was read from the engine, or made durable, after all that. */
 #include "store/rdb.h"
 
 #include <inttypes.h>
@@ -45,7 +54,7 @@ struct rdb_generation *rdb_generation_new(enum store_family family, uint64_t num
 {
 	assert(handle != NULL);
 	struct rdb_generation *g = store_alloc(sizeof(*g));
-	*g = (struct rdb_generation){.handle = handle, .number = number};
+	*g = (struct rdb_generation){.handle = handle, .family = family, .number = number};
 	rdb_generation_name(family, number, g->name);
 	atomic_init(&g->holders, 1);
 	return g;
@@ -93,7 +102,19 @@ uint32_t rdb_rebuilding(struct rdb *r)
 
 void rdb_note_damage(struct rdb *r, struct rdb_generation *g)
 {
-	if (!atomic_exchange(&g->damaged, true)) rdb_mender_ask(r);
+	bool first = !atomic_exchange(&g->damaged, true);
+	rdb_doubt(r, g->family);
+	if (first) rdb_mender_ask(r);
+}
+
+void rdb_doubt(struct rdb *r, enum store_family family)
+{
+	const struct rdb_family *f = &r->families[STORE_OBJECTS];
+	if (family != STORE_OBJECTS || r->records == NULL) return;
+	/* Under the lock: the last to look at the generations is the last to say whether it is on. */
+	lock(&r->view_lock);
+	record_cache_drop(r->records, f->old == NULL && !atomic_load(&f->now->damaged));
+	unlock(&r->view_lock);
 }
 
 /* ---- stand-ins ----------------------------------------------------------------------------- */

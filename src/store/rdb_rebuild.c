@@ -349,6 +349,7 @@ static bool begin(struct rdb *r, enum store_family family)
 	f->now = next;
 	unlock(&r->view_lock);
 	unlock(&r->write_lock);
+	rdb_doubt(r, family);
 	return true;
 }
 
@@ -367,6 +368,7 @@ static bool finish(struct rdb *r, enum store_family family)
 		free(text);
 		return false;
 	}
+	rdb_doubt(r, family);
 	rdb_generation_drop(old);
 	atomic_fetch_add(&r->mender.rebuilds, 1);
 	return true;

@@ -40,6 +40,7 @@ static bool report(struct scan *c, const struct side *s)
 	struct store_record record = {.key = s->stream.key, .damaged = true};
 	if (s->item == RDB_RECORD)
 		record.damaged = !record_open(c->family, record.key, s->stream.stored, &record.value);
+	if (record.damaged) rdb_doubt(c->r, c->family);
 	if (record.damaged && rdb_is_stand_in(record.key)) rdb_lost_tell(c->r, c->family, record.key);
 	return c->each(c->context, &record);
 }

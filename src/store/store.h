@@ -11,7 +11,9 @@
  *   S4  Every record carries a checksum, and what fails it is ERR_CORRUPT: never wrong bytes. A scan
  *       goes on past it, with `damaged` set; writes go on. Where not even keys can be read, the store
  *       rebuilds itself without them; a key of there that is not found is ERR_CORRUPT until a reader
- *       or a scan was told so, and STORE_LOST_TOLD_MS longer.
+ *       or a scan was told so, and STORE_LOST_TOLD_MS longer. A read may be answered from memory, and
+ *       so before anybody met the damage on the disk; once somebody was told of damage, it is
+ *       answered by what the disk has.
  *   S5  ERR_FULL: none of the group is stored, nor will be; the store goes on serving reads.
  *   S6  A failed fdatasync is ERR_STORE for good: nothing after it is acknowledged, and the process
  *       must stop (what the page cache holds after it is unknown).
@@ -56,6 +58,10 @@ enum err store_checkpoint(struct store *s, const char *path);
 
 /* Bytes on disk, and whether the watermark below "full" is passed (then: reads only). What became of
  * damage that hides even keys, since the start: */
+struct record_cache_stats {
+	uint64_t hits, misses, evictions, drops;
+	uint64_t records, bytes;
+};
 struct store_usage {
 	uint64_t bytes, free_bytes;
 	bool read_only;
@@ -63,6 +69,7 @@ struct store_usage {
 	uint64_t rebuilds;       /* finished */
 	uint64_t lost_stretches; /* of keys, that no rebuild could read; each a 65536th of the keys */
 	uint64_t lost_records;   /* that were known by key, and could not be read either */
+	struct record_cache_stats records; /* zero where there is no cache of them */
 };
 void store_usage(struct store *s, struct store_usage *out);
 

@@ -1,5 +1,8 @@
 /* store_rocksdb.c - the store contract on RocksDB: reading, writing, and the life of the store.
  *
+ * Objects are looked for in the cache of records (record_cache.h) first; what it says is what the
+ * engine would have said.
+ *
  * A group is one write batch of the engine over all families, so it is in the log whole or not at
  * all (S1), and one fdatasync of the log makes it durable before any reader sees it (S2, S3).
  *
@@ -105,10 +108,9 @@ static enum err read_generation(struct rdb *r, struct rdb_generation *g, enum st
 	return cache_only && e == ERR_CORRUPT ? ERR_BUSY : e;
 }
 
-static enum err rocksdb_store_read(struct store *s, enum store_family family, struct bytes key,
-                                   bool cache_only, struct bytes *value, void **handle)
+static enum err read_engine(struct rdb *r, enum store_family family, struct bytes key,
+                            bool cache_only, struct bytes *value, void **handle)
 {
-	struct rdb *r = rdb_of(s);
 	struct rdb_lens lens;
 	rdb_lens_take(r, family, false, &lens);
 	enum err e = read_generation(r, lens.now, family, key, cache_only, value, handle);
@@ -116,6 +118,19 @@ static enum err rocksdb_store_read(struct store *s, enum store_family family, st
 		e = read_generation(r, lens.old, family, key, cache_only, value, handle);
 	if (e == ERR_NOT_FOUND && lens.lossy && rdb_lost_tell(r, family, key)) e = ERR_CORRUPT;
 	rdb_lens_drop(r, &lens);
+	if (e == ERR_CORRUPT) rdb_doubt(r, family);
+	return e;
+}
+
+static enum err rocksdb_store_read(struct store *s, enum store_family family, struct bytes key,
+                                   bool cache_only, struct bytes *value, void **handle)
+{
+	struct rdb *r = rdb_of(s);
+	struct record_cache_miss miss;
+	bool cached = family == STORE_OBJECTS && r->records != NULL;
+	if (cached && record_cache_get(r->records, key, value, handle, &miss)) return ERR_OK;
+	enum err e = read_engine(r, family, key, cache_only, value, handle);
+	if (cached && e == ERR_OK) record_cache_fill(r->records, &miss, key, *value);
 	return e;
 }
 
@@ -234,7 +249,9 @@ static enum err rocksdb_store_write(struct store *s, const struct store_batch *b
 	size_t len = batch_fill(r, batches, count);
 	look_behind(r);
 	r->group_began_ms = rdb_now_ms();
+	if (r->records != NULL) record_cache_begin(r->records, batches, count);
 	enum err e = rdb_commit(r, r->batch);
+	if (r->records != NULL) record_cache_end(r->records, e == ERR_OK);
 	r->group_ended_ms = rdb_now_ms();
 	batch_empty(r, len);
 	pthread_mutex_unlock(&r->write_lock);
@@ -266,6 +283,7 @@ static void rocksdb_store_usage(struct store *s, struct store_usage *out)
 	out->lost_stretches = atomic_load(&r->mender.lost_stretches);
 	out->lost_records = atomic_load(&r->mender.lost_records);
 	out->rebuilding = rdb_rebuilding(r);
+	if (r->records != NULL) record_cache_stats(r->records, &out->records);
 	out->read_only = out->free_bytes < r->reserve_bytes ||
 	                 atomic_load_explicit(&r->low, memory_order_relaxed) ||
 	                 atomic_load_explicit(&r->broken, memory_order_relaxed);
@@ -301,6 +319,7 @@ static void rocksdb_store_close(struct store *s)
 		rdb_generation_drop(r->families[f].old);
 		free(r->families[f].lost);
 	}
+	record_cache_free(r->records);
 	rocksdb_column_family_handle_destroy(r->control);
 	rocksdb_close(r->db);
 	rocksdb_options_destroy(r->filtered);
@@ -390,8 +409,12 @@ enum err store_rocksdb_open(const char *dir, const struct store_rocksdb_config *
 	r->reserve_bytes = reserve_of(r->path, config);
 	r->mender.bytes_per_s =
 		config->rebuild_bytes_per_s != 0 ? config->rebuild_bytes_per_s : STORE_REBUILD_BYTES_PER_S;
+	size_t record_bytes =
+		config->record_bytes != 0 ? config->record_bytes : STORE_RECORD_CACHE_BYTES;
+	if (record_bytes != STORE_RECORD_CACHE_OFF) r->records = record_cache_new(record_bytes);
 	rdb_salvage_clear(r);
 	rdb_lost_load(r);
+	if (r->families[STORE_OBJECTS].old != NULL) rdb_doubt(r, STORE_OBJECTS);
 	if (rdb_mender_start(r)) {
 		*out = &r->base;
 		return ERR_OK;

@@ -4,9 +4,13 @@
 
 #include "store/store.h"
 
+/* No cache of records. */
+#define STORE_RECORD_CACHE_OFF SIZE_MAX
+
 /* Zero in any field: the default. */
 struct store_rocksdb_config {
 	size_t cache_bytes;  /* STORE_CACHE_BYTES */
+	size_t record_bytes; /* STORE_RECORD_CACHE_BYTES, or STORE_RECORD_CACHE_OFF */
 	size_t buffer_bytes; /* STORE_BUFFER_BYTES */
 	/* STORE_RESERVE_BYTES, or one hundredth of the disk if that is less; never below twice
 	 * buffer_bytes. */

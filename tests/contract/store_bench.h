@@ -43,13 +43,18 @@ static inline void bench_remove(const char *path)
 
 /* Fails the test, with the reason, if it does not open. A reserve of one byte: tests run on disks
  * that are nearly full. */
-static inline struct store *bench_open(const char *dir)
+static inline struct store *bench_open_with(const char *dir, size_t record_bytes)
 {
 	char why[512];
 	struct store *s;
-	struct store_rocksdb_config config = {.reserve_bytes = 1};
+	struct store_rocksdb_config config = {.reserve_bytes = 1, .record_bytes = record_bytes};
 	if (store_rocksdb_open(dir, &config, &s, why, sizeof(why)) != ERR_OK) fail_msg("%s", why);
 	return s;
+}
+
+static inline struct store *bench_open(const char *dir)
+{
+	return bench_open_with(dir, 0);
 }
 
 static inline enum err bench_put(struct store *s, enum store_family family, struct bytes key,

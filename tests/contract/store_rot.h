@@ -79,14 +79,24 @@ static inline off_t rot_length(const char *path)
 
 #define ROT_NAMES_MAX 64
 
-static inline struct store *rot_open(const char *dir, uint64_t bytes_per_s)
+/* With so much memory for records and for blocks; 0: the default. */
+static inline struct store *rot_open_with(const char *dir, uint64_t bytes_per_s,
+                                          size_t record_bytes, size_t cache_bytes)
 {
 	char why[512];
 	struct store *s;
-	struct store_rocksdb_config config = {
-		.reserve_bytes = 1, .buffer_bytes = KIB(512), .rebuild_bytes_per_s = bytes_per_s};
+	struct store_rocksdb_config config = {.reserve_bytes = 1,
+	                                      .buffer_bytes = KIB(512),
+	                                      .record_bytes = record_bytes,
+	                                      .cache_bytes = cache_bytes,
+	                                      .rebuild_bytes_per_s = bytes_per_s};
 	if (store_rocksdb_open(dir, &config, &s, why, sizeof(why)) != ERR_OK) fail_msg("%s", why);
 	return s;
+}
+
+static inline struct store *rot_open(const char *dir, uint64_t bytes_per_s)
+{
+	return rot_open_with(dir, bytes_per_s, 0, 0);
 }
 
 static inline void rot_put(struct store *s, enum store_family family, uint32_t i, uint32_t version)

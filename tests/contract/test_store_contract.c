@@ -16,6 +16,7 @@ struct kind {
 	/* Flip one bit of the stored value. */
 	struct store *(*rot)(struct store *s, const char *dir, struct bytes key, uint64_t bit);
 	struct store *(*copy)(struct store *s, const char *dir);
+	size_t record_bytes; /* of the engine's cache of records; 0: as it comes */
 };
 
 struct bench {
@@ -23,6 +24,9 @@ struct bench {
 	struct store *s;
 	char root[64], dir[96];
 };
+
+/* Of the kind under test. */
+static size_t record_bytes;
 
 /* ---- the memory store ---------------------------------------------------------------------- */
 
@@ -59,20 +63,26 @@ static struct store *mem_copy(struct store *s, const char *dir)
 	return store_mem_clone(s);
 }
 
-static const struct kind memory = {"memory", mem_open, mem_reopen, mem_full, mem_rot, mem_copy};
+static const struct kind memory = {"memory", mem_open, mem_reopen, mem_full, mem_rot, mem_copy, 0};
 
 /* ---- the engine ---------------------------------------------------------------------------- */
+
+static struct store *rocks_open(const char *dir)
+{
+	return bench_open_with(dir, record_bytes);
+}
 
 static struct store *rocks_reopen(struct store *s, const char *dir)
 {
 	store_close(s);
-	return bench_open(dir);
+	return rocks_open(dir);
 }
 
 static struct store *rocks_full(struct store *s, const char *dir, bool full)
 {
 	char why[512];
-	struct store_rocksdb_config config = {.reserve_bytes = full ? UINT64_MAX / 2 : 1};
+	struct store_rocksdb_config config = {.reserve_bytes = full ? UINT64_MAX / 2 : 1,
+	                                      .record_bytes = record_bytes};
 	store_close(s);
 	assert_int_equal(store_rocksdb_open(dir, &config, &s, why, sizeof(why)), ERR_OK);
 	return s;
@@ -111,7 +121,7 @@ static struct store *rocks_rot(struct store *s, const char *dir, struct bytes ke
 {
 	store_close(s);
 	rocks_rewrite(dir, key, key, bit, true);
-	return bench_open(dir);
+	return rocks_open(dir);
 }
 
 static struct store *rocks_copy(struct store *s, const char *dir)
@@ -120,17 +130,23 @@ static struct store *rocks_copy(struct store *s, const char *dir)
 	snprintf(path, sizeof(path), "%s-copy", dir);
 	assert_int_equal(store_checkpoint(s, path), ERR_OK);
 	assert_int_equal(store_checkpoint(s, path), ERR_STORE); /* it exists now */
-	return bench_open(path);
+	return rocks_open(path);
 }
 
-static const struct kind rocksdb = {"rocksdb",  bench_open, rocks_reopen,
-                                    rocks_full, rocks_rot,  rocks_copy};
+#define ROCKSDB(name, records)                                                                     \
+	{                                                                                              \
+		name, rocks_open, rocks_reopen, rocks_full, rocks_rot, rocks_copy, records                 \
+	}
+static const struct kind rocksdb = ROCKSDB("rocksdb", 0),
+						 uncached = ROCKSDB("rocksdb, no cache of records", STORE_RECORD_CACHE_OFF),
+						 tiny = ROCKSDB("rocksdb, a tiny cache of records", KIB(16));
 
 static int setup(void **state)
 {
 	struct bench *b = calloc(1, sizeof(*b));
 	assert_non_null(b);
 	b->kind = *state;
+	record_bytes = b->kind->record_bytes;
 	bench_directory(b->root);
 	snprintf(b->dir, sizeof(b->dir), "%s/d", b->root);
 	b->s = b->kind->open(b->dir);
@@ -568,8 +584,12 @@ static uint64_t model_run(const struct kind *kind, uint64_t seed)
 static void both_stores_agree_with_a_naive_truth(void **state)
 {
 	(void)state;
-	for (uint64_t seed = 1; seed <= 3; seed++)
-		assert_int_equal(model_run(&memory, seed), model_run(&rocksdb, seed));
+	for (uint64_t seed = 1; seed <= 3; seed++) {
+		uint64_t digest = model_run(&memory, seed);
+		assert_int_equal(digest, model_run(&rocksdb, seed));
+		assert_int_equal(digest, model_run(&uncached, seed));
+		assert_int_equal(digest, model_run(&tiny, seed));
+	}
 }
 
 static void a_record_under_a_foreign_key_is_corrupt(void **state)
@@ -606,9 +626,12 @@ int main(void)
 	const struct CMUnitTest on_memory[] = {ON_ALL(memory)};
 	const struct CMUnitTest on_rocksdb[] = {ON_ALL(rocksdb),
 	                                        ON(rocksdb, a_record_under_a_foreign_key_is_corrupt)};
+	const struct CMUnitTest on_uncached[] = {ON_ALL(uncached)}, on_tiny[] = {ON_ALL(tiny)};
 	const struct CMUnitTest on_both[] = {cmocka_unit_test(both_stores_agree_with_a_naive_truth)};
 	int failed = cmocka_run_group_tests_name("contract: memory", on_memory, NULL, NULL);
 	failed += cmocka_run_group_tests_name("contract: rocksdb", on_rocksdb, NULL, NULL);
+	failed += cmocka_run_group_tests_name("contract: rocksdb, no records", on_uncached, NULL, NULL);
+	failed += cmocka_run_group_tests_name("contract: rocksdb, few records", on_tiny, NULL, NULL);
 	failed += cmocka_run_group_tests_name("contract: both", on_both, NULL, NULL);
 	return failed != 0;
 }

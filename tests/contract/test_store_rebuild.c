@@ -247,6 +247,78 @@ static void damage_that_only_a_compaction_meets_is_mended(void **state)
 	store_close(s);
 }
 
+/* ---- what is in memory --------------------------------------------------------------------- */
+
+/* All records are read, and are in memory; then rot comes to the files, which nobody has met yet. Next
+ * to no blocks are cached, so that who reads a file reads the disk. */
+static struct store *rot_below_memory(struct rot_bench *b, uint64_t bytes_per_s)
+{
+	char hit[ROT_NAMES_MAX][192];
+	rot_make_layers(b->dir, STORE_OBJECTS);
+	struct store *s = rot_open_with(b->dir, bytes_per_s, MIB(8), 1);
+	assert_int_equal(rot_read_all(s, STORE_OBJECTS, b->readable), ROT_RECORDS);
+	for (int i = 0; i < 4; i++) rot_bits(b, b->dir, true, 100, 900, hit);
+	assert_int_equal(rot_read_all(s, STORE_OBJECTS, b->readable), ROT_RECORDS);
+	assert_true(rot_usage(s).records.hits >= ROT_RECORDS);
+	return s;
+}
+
+static void what_the_disk_lost_is_not_read_from_memory_once_a_scan_was_told(void **state)
+{
+	struct rot_bench *b = *state;
+	uint32_t good;
+	struct store *s = rot_below_memory(b, ROT_STANDS);
+	assert_true(scan_damage(s, STORE_OBJECTS, &good) > 0);
+	assert_true(rot_read_all(s, STORE_OBJECTS, b->readable) < ROT_RECORDS);
+	assert_int_equal(rot_usage(s).records.records, 0);
+	store_close(s);
+}
+
+static void what_the_disk_lost_is_not_read_from_memory_once_a_read_was_told(void **state)
+{
+	struct rot_bench *b = *state;
+	bool told = false;
+	struct store *s = rot_below_memory(b, ROT_STANDS);
+	/* Of what is not there the files are asked; one time in a hundred their filters do not know. */
+	for (uint32_t i = 0; i < 100000 && !told; i++) {
+		uint8_t key[20];
+		struct bytes found;
+		void *handle;
+		rot_key(i % ROT_RECORDS, key);
+		put_u32be(key + 12, i + 1);
+		told =
+			store_read(s, STORE_OBJECTS, bytes_of(key, 20), false, &found, &handle) == ERR_CORRUPT;
+		store_release(handle);
+	}
+	assert_true(told);
+	assert_int_equal(rot_usage(s).records.records, 0);
+	assert_true(rot_read_all(s, STORE_OBJECTS, b->readable) < ROT_RECORDS);
+	store_close(s);
+}
+
+/* Else it would be believed to be stored, and be gone at the next start. */
+static void what_is_read_behind_a_rebuild_is_read_behind_a_restart_too(void **state)
+{
+	struct rot_bench *b = *state;
+	uint32_t good, lost = 0;
+	struct store *s = rot_below_memory(b, ROT_FAST);
+	assert_true(scan_damage(s, STORE_OBJECTS, &good) > 0);
+	rot_wait_rebuilt(s, 1);
+	for (int round = 0; round < 2; round++)
+		for (uint32_t i = 0; i < ROT_RECORDS; i++)
+			b->readable[i] = rot_get(s, STORE_OBJECTS, i, rot_version(i)) == ERR_OK;
+	assert_true(rot_usage(s).records.records > 0); /* it is on again */
+	store_close(s);
+	s = rot_open(b->dir, ROT_FAST);
+	for (uint32_t i = 0; i < ROT_RECORDS; i++) {
+		bool there = rot_get(s, STORE_OBJECTS, i, rot_version(i)) == ERR_OK;
+		assert_int_equal(b->readable[i], there);
+		lost += !there;
+	}
+	assert_true(lost > 0);
+	store_close(s);
+}
+
 /* ---- what was lost ------------------------------------------------------------------------- */
 
 static void what_was_lost_is_damage_until_a_reader_was_told_also_over_a_restart(void **state)
@@ -311,6 +383,9 @@ int main(void)
 		TEST(damage_in_the_new_generation_never_shows_what_the_old_one_has),
 		TEST(a_value_that_is_held_outlives_its_generation),
 		TEST(damage_that_only_a_compaction_meets_is_mended),
+		TEST(what_the_disk_lost_is_not_read_from_memory_once_a_scan_was_told),
+		TEST(what_the_disk_lost_is_not_read_from_memory_once_a_read_was_told),
+		TEST(what_is_read_behind_a_rebuild_is_read_behind_a_restart_too),
 		TEST(what_was_lost_is_damage_until_a_reader_was_told_also_over_a_restart),
 		TEST(what_a_node_knows_of_itself_is_never_forgotten),
 	};

@@ -81,6 +81,13 @@ static void model_start(struct model *m, struct rot_bench *b, uint64_t seed)
 		m->version[i] = b->readable[i] ? rot_version(i) : UNKNOWN;
 }
 
+/* With records cached, few of them cached, or none. */
+static struct store *model_open(const char *dir, uint64_t seed)
+{
+	static const size_t records[] = {0, KIB(64), STORE_RECORD_CACHE_OFF};
+	return rot_open_with(dir, ROT_SLOW, records[seed % 3], 0);
+}
+
 static uint32_t model_run(struct rot_bench *b, uint64_t seed)
 {
 	static struct model m;
@@ -89,7 +96,7 @@ static uint32_t model_run(struct rot_bench *b, uint64_t seed)
 	model_start(&m, b, seed);
 	prng_seed(&p, seed);
 	snprintf(dir, sizeof(dir), "%s/%u", b->root, (unsigned)seed);
-	struct store *s = rot_open(dir, ROT_SLOW);
+	struct store *s = model_open(dir, seed);
 	model_check(&m, s);
 	for (uint32_t step = 0; step < 3000; step++) {
 		uint64_t what = prng_below(&p, 100);
@@ -104,7 +111,7 @@ static uint32_t model_run(struct rot_bench *b, uint64_t seed)
 			model_scan(&m, s);
 		if (prng_one_in(&p, 1000)) {
 			store_close(s);
-			s = rot_open(dir, ROT_SLOW);
+			s = model_open(dir, seed);
 		}
 	}
 	model_check(&m, s);
