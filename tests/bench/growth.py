@@ -3,7 +3,7 @@
 N = 3, W = R = 2, closed loop, pinned as in `make bench`. For each curve build/bench/growth/NAME.tsv with
 the figures and NAME.svg with CPU time per operation (all server processes) and p99.
 
-  growth.py [nodes] [keys] [siblings] [values] [--seconds 3] [--keys-most 1000000]
+  growth.py [nodes] [crowds] [keys] [siblings] [values] [--seconds 3] [--keys-most 1000000]
 """
 import argparse
 import os
@@ -58,12 +58,17 @@ def text(p):
 
 # ---- the curves ----------------------------------------------------------------------------------
 
-def nodes(a):
+def nodes(a, name="nodes", connections=lambda count: 64):
     rows = []
     for count in (3, 8, 16):
         with common.dunlin_cluster(count) as cluster:
-            rows.append((count, *put_and_get(cluster, a, keys=10000)))
-    draw("nodes", "nodes", rows, False)
+            rows.append((count, *put_and_get(cluster, a, keys=10000, connections=connections(count))))
+    draw(name, "nodes", rows, False)
+
+
+def crowds(a):
+    """Nodes again, with as many connections for each of them."""
+    nodes(a, "crowds", lambda count: 64 * count // 3)
 
 
 def keys(a):
@@ -114,7 +119,7 @@ def values(a):
     draw("values", "bytes of a value", rows, True, True)
 
 
-CURVES = {"nodes": nodes, "keys": keys, "siblings": siblings, "values": values}
+CURVES = {"nodes": nodes, "crowds": crowds, "keys": keys, "siblings": siblings, "values": values}
 
 
 def main():
