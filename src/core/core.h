@@ -338,7 +338,6 @@ struct verify {
 	struct partition_id partition;
 	uint32_t side; /* which place of the preference list is pulled from */
 	bool last_page;
-	bool again;         /* all became suspect meanwhile: what was begun before does not count */
 	uint32_t open;      /* merges or purges under way */
 	bool busy;          /* one is being begun: its end does not begin the next */
 	uint32_t at, count; /* next entry of the page, entries in it */

@@ -83,7 +83,6 @@ void verify_suspect(struct node *n, struct partition_id p, struct effects *fx)
 void verify_suspect_all(struct node *n)
 {
 	for (uint32_t i = 0; i < n->layout.partitions; i++) n->suspect[i / 8] |= (uint8_t)(1U << i % 8);
-	if (n->verify.phase != VERIFY_IDLE) n->verify.again = true;
 }
 
 /* In turn, so that one whose other replicas are silent does not keep the rest waiting. */
@@ -245,11 +244,6 @@ static void scan_own(struct node *n, struct effects *fx)
 static void vouch(struct node *n, struct effects *fx)
 {
 	struct verify *v = &n->verify;
-	if (v->again) { /* it became suspect anew while this went on */
-		v->again = false;
-		give_up(n);
-		return;
-	}
 	n->suspect[v->partition.v / 8] &= (uint8_t) ~(1U << v->partition.v % 8);
 	n->counters.verified_partitions++;
 	write_suspects(n, fx);

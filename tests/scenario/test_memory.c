@@ -201,6 +201,69 @@ static void that_a_copy_is_old_is_not_forgotten(void **state)
 	assert_int_equal(metrics_of(s, B).suspect_partitions, 0);
 }
 
+/* Nodes that formed by themselves, so with 16 partitions. */
+static void begin_formed(struct story *s, int nodes, const char *join)
+{
+	s->join = join;
+	s->expect = (uint32_t)nodes;
+	story_init(s, nodes);
+	s->quiet = true;
+	for (int i = 0; i < nodes; i++) node_starts(s, i);
+}
+
+/* Without its vote it would wait for a layout that it knows nothing of, for ever. */
+static void a_copy_from_before_its_node_voted_takes_the_layout_of_the_others(void **state)
+{
+	struct story *s = *state;
+	begin_formed(s, 3, "ABC");
+	run_us(s, 2500); /* its identity is durable, and nothing else */
+	struct store *copy = copy_of(s, B);
+	run(s, 5000);
+	assert_true(node_is_ready(s->node[B].node));
+	expect_answer(s, put(s, A, "k", "v1", NOTHING), "stored");
+	run(s, 2500);
+	starts_on_old_copy(s, B, copy);
+	assert_null(node_layout(s->node[B].node));
+	run(s, 30000);
+	assert_true(node_is_ready(s->node[B].node));
+	assert_int_equal(metrics_of(s, B).old_copies, 1);
+	assert_int_equal(metrics_of(s, B).suspect_partitions, 0);
+	assert_string_equal(held(s, B, "k"), "v1");
+}
+
+/* Partitions of this node that the other one holds too. */
+static uint32_t shared(struct story *s, int node, int other)
+{
+	const struct layout *l = node_layout(s->node[node].node);
+	uint32_t x = (uint32_t)layout_find(l, s->node[node].id);
+	uint32_t y = (uint32_t)layout_find(l, s->node[other].id), count = 0;
+	for (uint32_t p = 0; p < l->partitions; p++)
+		count += ring_is_primary(l, (struct partition_id){p}, l->replicas, x) &&
+		         ring_is_primary(l, (struct partition_id){p}, l->replicas, y);
+	return count;
+}
+
+static void a_partition_whose_other_replica_is_silent_keeps_none_of_the_others_waiting(void **state)
+{
+	struct story *s = *state;
+	begin_formed(s, 5, "ABCDE");
+	run(s, 8000);
+	for (int i = A; i <= E; i++) put(s, i, "k", "v", NOTHING);
+	run(s, 2500);
+	struct store *copy = copy_of(s, A);
+	for (int i = A; i <= E; i++) put(s, i, "k", "v", NOTHING);
+	run(s, 2500);
+	node_dies(s, E);
+	starts_on_old_copy(s, A, copy);
+	run(s, 60000);
+	uint32_t waiting = shared(s, A, E);
+	assert_true(waiting > 0);
+	assert_int_equal(metrics_of(s, A).suspect_partitions, waiting);
+	node_starts(s, E);
+	run(s, 60000);
+	assert_int_equal(metrics_of(s, A).suspect_partitions, 0);
+}
+
 /* ---- what others lost data to ------------------------------------------------------------------- */
 
 /* The coordinator forgot the key; were its actor the same, v2 would bear v1's name. */
@@ -353,6 +416,8 @@ int main(void)
 		STORY(an_old_copy_that_stored_for_others_is_found_out_still),
 		STORY(an_old_copy_is_found_out_after_all_died_too),
 		STORY(that_a_copy_is_old_is_not_forgotten),
+		STORY(a_copy_from_before_its_node_voted_takes_the_layout_of_the_others),
+		STORY(a_partition_whose_other_replica_is_silent_keeps_none_of_the_others_waiting),
 		STORY(riak_679_a_lost_key_then_a_blind_write),
 		STORY(riak_679_a_lost_replica_write),
 		STORY(riak_679_a_restored_backup),
