@@ -48,7 +48,8 @@
 	X(COUNTER_RANGE, 409, 0, "the increment would take the counter out of 64 bits")                \
 	X(COUNTER_FULL, 503, 0, "the counter has too many entries; delete it and count anew")          \
 	X(NO_ROOM, 503, 1, "no room here to stand in for the nodes that are away; try another node")   \
-	X(DRAINING, 503, 1, "this node is being drained; ask another one")
+	X(DRAINING, 503, 1, "this node is being drained; ask another one")                             \
+	X(LATE, 503, 1, "this node has not caught up with a round of reaping; it takes no writes yet")
 
 enum err {
 #define X(name, status, retry, text) ERR_##name,

@@ -272,6 +272,9 @@
 #define SCAN_PAGE_BYTES KIB(48)
 #define SCAN_PAGE_ENTRIES_MAX 2048
 
+/* A round of reaping begins this long after the last one ended, if anything waits for it. */
+#define REAP_PERIOD_US SECONDS(300)
+
 /* A node that stores anything says so on its disk this often at most (memory.c). */
 #define MEMORY_BEAT_US SECONDS(1)
 /* Merges of a verification under way at once, and how long it rests when a replica is silent. */

@@ -27,13 +27,21 @@ enum msg_type {
 	MSG_HELD,
 	MSG_LIST, /* a page of the names that you hold of a partition */
 	MSG_LIST_REPLY,
+	MSG_REAP,      /* a round of reaping: do this step, and say when it is done */
+	MSG_REAP_DONE, /* it is; with REAP_IDLE: I have gone over to another round */
 	MSG_TYPE_END
 };
+
+/* Of a round; see core/reap.c. */
+enum reap_step { REAP_IDLE, REAP_PROMISE, REAP_MATCH, REAP_PROVE, REAP_SWEEP, REAP_STEP_END };
 
 struct msg_heartbeat {
 	uint64_t wall_ms;
 	uint64_t start_nonce;             /* drawn at each start of the process */
 	uint64_t beat;                    /* the sender's newest durable one */
+	struct hlc horizon;               /* what the sender knows to be proven for reaping */
+	struct hlc fence;                 /* writes that say they have promised less are late to it */
+	bool mortal;                      /* it may hold tombstones */
 	uint64_t heard_nonce, heard_beat; /* the receiver's, as the sender heard them last; 0: never */
 	struct epoch epoch;               /* of the sender's layout; 0 while it has none */
 	bool answer; /* the receiver has not heard from this start yet: please answer at once */
@@ -46,6 +54,7 @@ struct msg_heartbeat {
 struct msg_put {
 	struct bytes key;
 	struct bytes object;
+	struct hlc fence; /* what the sender had promised to mint above, with all before ended */
 };
 struct msg_put_ack {
 	enum err err;
@@ -78,6 +87,8 @@ struct msg_scan {
 	struct partition_id partition;
 	struct bytes after; /* the store key after which to go on; empty: from the start */
 	bool objects;       /* with the objects, or only their digests */
+	struct hlc round;   /* of reaping, for which it is read; 0: of none */
+	struct hlc horizon; /* is proven: a digest is of what then stays of an object (reap.c) */
 };
 /* One record of a page. */
 struct scan_entry {
@@ -89,7 +100,8 @@ struct scan_entry {
 struct msg_scan_reply {
 	enum err err;
 	bool vouched;
-	bool done; /* nothing of the partition follows */
+	bool done;          /* nothing of the partition follows */
+	struct hlc horizon; /* of the digests: what was named, or a later one */
 	uint32_t count;
 	const struct scan_entry *entries; /* in order of store_key */
 };
@@ -135,6 +147,12 @@ struct msg_list_reply {
 	struct bytes names; /* a packed array */
 };
 
+struct msg_reap {
+	struct hlc horizon;
+	enum reap_step step;
+	struct node_id waits_for; /* who has not answered this step yet; to tell people. 0: an answer */
+};
+
 struct msg {
 	enum msg_type type;
 	struct ticket id;
@@ -159,6 +177,7 @@ struct msg {
 		struct msg_held held;
 		struct msg_list list;
 		struct msg_list_reply list_reply;
+		struct msg_reap reap;
 	};
 };
 

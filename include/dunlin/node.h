@@ -30,6 +30,7 @@ struct node_config {
 	uint32_t type_count;              /* at most BUCKET_TYPES_MAX */
 	uint32_t siblings_max;            /* 0: SIBLINGS_MAX */
 	uint64_t hint_after_us;           /* 0: HINT_AFTER_US */
+	uint64_t reap_period_us;          /* 0: REAP_PERIOD_US */
 	uint32_t read_all_one_in;         /* 0: READ_ALL_ONE_IN; 1: reads ask all replicas */
 	uint32_t read_whole_bytes;        /* 0: READ_WHOLE_BYTES */
 	/* What is kept for others; 0: the limits.h values. */
@@ -73,6 +74,16 @@ const struct layout *node_layout(const struct node *n); /* NULL until formed */
 bool node_believes_up(const struct node *n, struct node_id peer);
 /* Why it is not ready, or what it misses; a sentence for people. "" when all is well. */
 const char *node_trouble(const struct node *n);
+/* How reaping goes, as this node sees it. */
+struct node_reaping {
+	struct hlc horizon;       /* what is dead at or below it may go */
+	struct hlc round;         /* the latest that it takes part in */
+	bool mortal;              /* it may hold tombstones, or what expires */
+	bool proposes;            /* it leads the round under way */
+	enum reap_step step;      /* of the round under way; REAP_IDLE: none */
+	struct node_id waits_for; /* who has not answered that step */
+};
+void node_reaping(const struct node *n, struct node_reaping *out);
 
 /* Counters since the start, and gauges. One row each: name, kind, help. */
 #define NODE_METRICS(X)                                                                            \
@@ -132,6 +143,13 @@ const char *node_trouble(const struct node *n);
 	X(old_copies, COUNTER, "times the disk turned out to be an older copy of itself")              \
 	X(memory_confirmed, GAUGE,                                                                     \
 	  "1: more than half of the members know of no later state of this disk")                      \
+	X(reap_rounds, COUNTER, "rounds of reaping that this node took part in to the end")            \
+	X(reap_step, GAUGE, "step of the round under way: 1 promise to 4 sweep; 0: none")              \
+	X(reap_horizon_seconds, GAUGE,                                                                 \
+	  "how long ago everything dead was last proven to be nowhere else; 0: never")                 \
+	X(reaped, COUNTER, "keys of which tombstones or expired values were let go of")                \
+	X(reap_left, GAUGE, "keys that the last round left tombstones or mortal values of")            \
+	X(writes_too_late, COUNTER, "writes from before a round of reaping, refused")                  \
 	X(verified_partitions, COUNTER, "partitions verified against all other replicas")              \
 	X(coord_slots_used, GAUGE, "client requests in flight")                                        \
 	X(replica_slots_used, GAUGE, "peers' requests in flight")                                      \

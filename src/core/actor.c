@@ -31,6 +31,11 @@ void clock_follow(struct clock *c, struct wall wall, struct hlc received)
 	if (received.v > c->last.v && received.v <= skew_limit(wall).v) c->last = received;
 }
 
+void clock_raise(struct clock *c, struct hlc above)
+{
+	if (above.v > c->last.v) c->last = above;
+}
+
 struct hlc clock_now(const struct clock *c, struct wall wall)
 {
 	struct hlc physical = hlc_at_ms(wall.ms);

@@ -33,11 +33,18 @@ static inline uint64_t hlc_ms(struct hlc h)
 	return h.v >> 16;
 }
 
+static inline struct hlc hlc_max(struct hlc a, struct hlc b)
+{
+	return a.v > b.v ? a : b;
+}
+
 /* `reserved` as found on disk (0 at the first start): everything at or below it may have been used. */
 void clock_start(struct clock *c, struct prng *random, struct hlc reserved);
 void clock_draw_actor(struct clock *c, struct prng *random);
 /* A message bore this time: never fall behind it, unless it is too far above our own clock. */
 void clock_follow(struct clock *c, struct wall wall, struct hlc received);
+/* Never mint at or below this; the caller makes that durable. */
+void clock_raise(struct clock *c, struct hlc above);
 /* The present, without using a value up. */
 struct hlc clock_now(const struct clock *c, struct wall wall);
 

@@ -177,7 +177,7 @@ static bool collect(struct node *n, struct replica *r, const struct event *ev,
 			out->done = false;
 			break;
 		}
-		if (bad) verify_suspect(n, r->partition, fx);
+		if (bad) suspect_partition(n, r->partition, fx);
 		out->after = record->key;
 	}
 	struct packer p = {.capacity = names.packed.len + 8};

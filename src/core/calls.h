@@ -119,6 +119,9 @@ void forward_send_reply(struct node *n, struct coord *c, const struct reply *r, 
 void compare_begin(struct node *n, const struct event *ev, struct effects *fx);
 void compare_on_page(struct node *n, struct coord *c, uint16_t member,
                      const struct msg_scan_reply *page, struct effects *fx);
+/* A page of our own. */
+void compare_on_scanned(struct node *n, struct coord *c, const struct event *ev,
+                        struct effects *fx);
 void compare_on_timer(struct node *n, struct coord *c, struct effects *fx);
 
 /* condition.c */
@@ -147,20 +150,28 @@ void replica_on_scanned(struct node *n, struct replica *r, const struct event *e
 enum key_verdict merge_apply(struct node *n, struct replica *r, const struct key_state *state,
                              struct bytes *object, struct effects *fx);
 void merge_on_stored(struct node *n, struct replica *r, enum err e, struct effects *fx);
-/* Merge an object into our own store, for a read repair or a verification. False: no room. */
-bool replica_merge_own(struct node *n, struct bytes key, struct bytes object, bool verifying,
-                       struct effects *fx);
+/* Merge an object into our own store, for a read repair or a verification. `complete`: it is all that a
+ * replica which vouches holds of the key. False: no room. */
+bool replica_merge_own(struct node *n, struct bytes key, struct bytes object, bool complete,
+                       bool verifying, struct effects *fx);
+/* Let go of what is dead in it. `forget`: and of all else up to the horizon, which others, who vouch,
+ * do not hold. For a verification. False: no room. */
+bool replica_reap_own(struct node *n, struct bytes key, bool forget, struct effects *fx);
 /* Remove the record of a key if it is damaged still; for a verification. False: no room. */
 bool replica_purge_own(struct node *n, struct bytes key, struct effects *fx);
-/* A page of a partition as a scan's answer, in the arena. */
-bool scan_page(struct node *n, struct arena *a, const struct event *ev, bool objects,
-               struct msg_scan_reply *out);
-/* Ask the store for a page of a partition. False: no room in the slot's arena. */
+/* ---- scan.c ------------------------------------------------------------------------------------- */
+
+/* Ask our own store for a page of a partition. False: no room in the slot's arena. */
 bool scan_begin(struct node *n, struct slot *s, struct partition_id p, struct bytes after,
                 struct effects *fx);
-
 bool scan_begin_sized(struct node *n, struct slot *s, struct partition_id p, struct bytes after,
                       size_t bytes_max, struct effects *fx);
+/* Up to `last`, that key among them; empty: to the end of the partition. */
+bool scan_begin_until(struct node *n, struct slot *s, struct partition_id p, struct bytes after,
+                      struct bytes last, struct effects *fx);
+/* What the store gave, as the answer to such a question, in the arena. False: no room. */
+bool scan_page(struct node *n, struct arena *a, const struct event *ev,
+               const struct msg_scan *asked, struct msg_scan_reply *out);
 
 /* ---- hint.c: one delivery --------------------------------------------------------------------------- */
 
@@ -300,6 +311,28 @@ void member_forgive_own_pause(struct node *n);
 void member_peers_changed(struct node *n);
 void member_reindex(struct node *n, const struct layout *l);
 
+/* reap.c */
+enum err reap_boot(struct node *n, struct bytes value);
+void reap_on_stored(struct node *n, const struct chore *ch, enum err e);
+void reap_tick(struct node *n, struct effects *fx);
+void reap_on_ask(struct node *n, struct node_id from, const struct msg *m, struct effects *fx);
+void reap_on_done(struct node *n, struct node_id from, const struct msg *m);
+void reap_tell(const struct node *n, struct msg_heartbeat *h);
+void reap_on_heartbeat(struct node *n, struct peer *p, const struct msg_heartbeat *h,
+                       struct effects *fx);
+void reap_metrics(const struct node *n, struct node_metrics *out);
+/* A walk through all partitions has ended. */
+void reap_walked(struct node *n, enum verify_job job);
+/* May a replica that matches for this horizon read here now? */
+bool reap_may_be_matched(struct node *n, struct hlc horizon);
+/* What a delivery of a hint says: never late. Before it promised, in whatever life, this node had delivered
+ * all stand-in copies; what an old copy brings back of them was delivered then. */
+struct hlc reap_hint_fence(const struct node *n);
+/* Would others take our writes for late? Then an old copy has forgotten what this node promised. */
+bool reap_is_behind(const struct node *n);
+/* Was this write sent before its sender had promised what matching has begun for? */
+bool reap_is_late(const struct node *n, struct hlc fence);
+
 /* memory.c */
 enum err memory_boot(struct node *n, struct bytes value);
 void memory_tick(struct node *n, struct effects *fx);
@@ -310,20 +343,33 @@ void memory_on_heartbeat(struct node *n, struct peer *p, const struct msg_heartb
 /* Who confirms us may have changed, or the members. */
 void memory_judge(struct node *n);
 
+/* suspect.c */
 /* Is what this node finds, and does not find, in this partition all that it ever knew? */
 bool partition_vouched(const struct node *n, struct partition_id p);
-/* The whole disk is an old copy. Memory only: verify_add_record makes it durable. */
-void verify_suspect_all(struct node *n);
-bool verify_add_record(struct node *n, struct chore *ch, struct write *w);
 /* A record of this partition is damaged: stop vouching for it, take a new actor, verify it. */
-void verify_suspect(struct node *n, struct partition_id p, struct effects *fx);
+void suspect_partition(struct node *n, struct partition_id p, struct effects *fx);
+/* The whole disk is an old copy. Memory only: suspect_add_record makes it durable. */
+void suspect_all(struct node *n);
+bool suspect_add_record(struct node *n, struct chore *ch, struct write *w);
+/* It was verified: vouch for it again. */
+void suspect_no_more(struct node *n, struct partition_id p, struct effects *fx);
+/* The next one after *p. In turn, so that one whose other replicas are silent does not keep the rest
+ * waiting. */
+bool suspect_next(const struct node *n, struct partition_id *p);
+uint32_t suspect_count(const struct node *n);
+enum err suspect_boot(struct node *n, struct bytes value);
+
+/* verify.c */
 void verify_tick(struct node *n, struct effects *fx);
 void verify_on_page(struct node *n, uint16_t member, const struct msg *m, struct effects *fx);
-/* A merge or a purge that it began has ended. */
+/* What it began with one key has ended. */
 void verify_on_step_done(struct node *n, struct effects *fx);
 void verify_on_scanned(struct node *n, const struct event *ev, struct effects *fx);
-enum err verify_boot(struct node *n, struct bytes value);
-uint32_t verify_suspect_count(const struct node *n);
+/* The byte budget allows a page of our own store now. */
+void verify_on_timer(struct node *n, struct chore *ch, struct effects *fx);
+/* Walk through all partitions; VERIFY_SUSPECTS: stop walking. */
+void verify_walk(struct node *n, enum verify_job job);
+bool verify_is_idle(const struct node *n);
 
 void node_draw_actor(struct node *n);
 size_t key_entry_bytes(void);
@@ -344,6 +390,7 @@ static inline struct bytes store_key_full(struct bytes store_key)
 #define META_LAYOUT BYTES("layout")
 #define META_SUSPECT BYTES("suspect")
 #define META_MEMORY BYTES("memory")
+#define META_REAP BYTES("reap")
 #define META_PROPS BYTES("props/")
 
 #endif

@@ -5,6 +5,7 @@
  *   vote      a layout         the layout 1 that this node voted for, once
  *   layout    a layout         in force
  *   suspect   [partition ...]  whose memory this node does not vouch for
+ *   reap      [horizon, promised]  what has been proven, and promised, for reaping (reap.c)
  *   memory    [beat, (id, beat) ...]  its own newest beat, and what it heard of others (memory.c)
  *   props/K   bucket properties of K (props.c) */
 #include "core/core.h"
@@ -68,8 +69,9 @@ enum err node_boot_record(struct node *n, struct bytes key, struct bytes value)
 	if (bytes_equal(key, META_IDENTITY)) return boot_identity(n, value);
 	if (bytes_equal(key, META_CLOCK)) return boot_clock(n, value);
 	if (bytes_equal(key, META_LAYOUT)) return keep_layout(n, value, &n->layout_bytes);
-	if (bytes_equal(key, META_SUSPECT)) return verify_boot(n, value);
+	if (bytes_equal(key, META_SUSPECT)) return suspect_boot(n, value);
 	if (bytes_equal(key, META_MEMORY)) return memory_boot(n, value);
+	if (bytes_equal(key, META_REAP)) return reap_boot(n, value);
 	if (bytes_start_with(key, META_PROPS)) return props_boot(n, key, value);
 	if (!bytes_equal(key, META_VOTE)) return ERR_BAD_BYTES;
 	enum err e = keep_layout(n, value, &n->vote);
@@ -102,6 +104,8 @@ void node_start(struct node *n, struct instant now, struct wall wall, struct eff
 	while (n->self.v == 0) n->self.v = prng_next(&n->prng);
 	n->start_nonce = prng_next(&n->prng);
 	clock_start(&n->clock, &n->prng, n->boot_reserved);
+	clock_raise(&n->clock, n->reap.promised);
+	n->reap.mortal = true; /* until it has looked */
 	n->boot_chores = 2;
 	write_identity(n, fx);
 	struct chore *ch = chore_take(n, CHORE_COUNT_HINTS);
@@ -157,6 +161,7 @@ void chore_on_written(struct node *n, struct chore *ch, enum err e, struct effec
 	case CHORE_SUSPECT:
 		break; /* if it failed, the next change or the next damaged read writes it */
 	case CHORE_MEMORY: memory_on_stored(n, ch, e); break;
+	case CHORE_REAP: reap_on_stored(n, ch, e); break;
 	case CHORE_PROPS: props_on_stored(n, ch, e, fx); break;
 	case CHORE_COUNT_HINTS:
 	case CHORE_HINT_PAGE:

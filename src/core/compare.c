@@ -5,7 +5,10 @@
  *
  *   A  k1 k2 k4        the least key over all sides is compared on all of them: k1 is the same on
  *   B  k1 k2 k3 k4     A, B, C; k3 is only on B: different
- *   C  k1 k2 k4 */
+ *   C  k1 k2 k4
+ *
+ * All digests are as of one horizon: what a round of reaping lets go of has gone from the one a while
+ * before it goes from the other. Where a side knows a later one, the compare begins anew with that. */
 #include "core/core.h"
 
 enum { EXAMPLES_MAX = 16 };
@@ -49,40 +52,54 @@ static bool ask(struct node *n, struct coord *c, struct compare_side *s, struct 
 	if (!member_set_has(&n->up, s->member)) return false;
 	struct node_id to = n->layout.members[s->member].id;
 	struct msg *m = emit_msg(n, fx, to, MSG_SCAN, c->slot.self);
-	m->scan = (struct msg_scan){.partition = c->partition, .after = after};
+	m->scan =
+		(struct msg_scan){.partition = c->partition, .after = after, .horizon = c->compared_as_of};
 	return true;
 }
 
-void compare_begin(struct node *n, const struct event *ev, struct effects *fx)
+/* All that a compare is asked for. */
+struct wanted {
+	struct client_ref client;
+	struct partition_id partition;
+	struct bytes prefix;
+	struct hlc horizon;
+};
+
+static bool set_up(struct node *n, struct coord *c, const struct wanted *w)
 {
-	struct coord *c = slot_take(n, &n->coords);
-	bool valid = n->formed && ev->compare.partition.v < n->layout.partitions;
-	bool ok = c != NULL && valid;
-	if (ok) {
-		c->side_count = n->layout.replicas;
-		c->sides = arena_take(&c->slot.arena, c->side_count * sizeof *c->sides);
-		c->examples = arena_take(&c->slot.arena, EXAMPLES_MAX * sizeof *c->examples);
-		c->compare_prefix = arena_copy(&c->slot.arena, ev->compare.prefix, &ok);
-		c->compared.examples = c->examples;
-		ok = ok && c->sides != NULL && c->examples != NULL;
-	}
-	if (!ok) {
-		struct effect *f = emit(fx, FX_REPLY_COMPARE, (struct ticket){0});
-		f->compare.client = ev->compare.client;
-		f->compare.result.err = c == NULL || valid ? ERR_BUSY
-		                        : n->formed        ? ERR_BAD_BYTES
-		                                           : ERR_NOT_READY;
-		if (c != NULL) slot_end(n, &c->slot);
-		return;
-	}
+	bool ok = true;
+	struct arena *a = &c->slot.arena;
+	const uint16_t *primaries = n->layout.primaries + w->partition.v * n->layout.replicas;
 	c->op.slot = c->slot.self;
-	c->client = ev->compare.client;
+	c->client = w->client;
 	c->phase = COMPARING;
-	c->partition = ev->compare.partition;
-	const uint16_t *primaries = n->layout.primaries + c->partition.v * n->layout.replicas;
-	for (uint32_t i = 0; i < c->side_count; i++) {
+	c->partition = w->partition;
+	c->compared_as_of = w->horizon;
+	c->side_count = n->layout.replicas;
+	c->sides = arena_take(a, c->side_count * sizeof *c->sides);
+	c->examples = arena_take(a, EXAMPLES_MAX * sizeof *c->examples);
+	c->compare_prefix = arena_copy(a, w->prefix, &ok);
+	c->compared.examples = c->examples;
+	for (uint32_t i = 0; c->sides != NULL && i < c->side_count; i++) {
 		c->sides[i] = (struct compare_side){.member = primaries[i]};
 		arena_init(&c->sides[i].page, &n->pool);
+	}
+	return ok && c->sides != NULL && c->examples != NULL;
+}
+
+static void begin(struct node *n, const struct wanted *w, struct effects *fx)
+{
+	enum err e = !n->formed                               ? ERR_NOT_READY
+	             : w->partition.v >= n->layout.partitions ? ERR_BAD_BYTES
+	                                                      : ERR_OK;
+	struct coord *c = e == ERR_OK ? slot_take(n, &n->coords) : NULL;
+	if (e == ERR_OK && (c == NULL || !set_up(n, c, w))) e = ERR_BUSY;
+	if (e != ERR_OK) {
+		struct effect *f = emit(fx, FX_REPLY_COMPARE, (struct ticket){0});
+		f->compare.client = w->client;
+		f->compare.result = (struct compare_result){.err = e};
+		if (c != NULL) slot_end(n, &c->slot);
+		return;
 	}
 	slot_set_timer(n, &c->slot, instant_after(n->now, PEER_REQUEST_TIMEOUT_US));
 	for (uint32_t i = 0; i < c->side_count; i++) {
@@ -90,6 +107,23 @@ void compare_begin(struct node *n, const struct event *ev, struct effects *fx)
 		fail(n, c, ERR_UNREACHABLE, c->sides[i].member, fx);
 		return;
 	}
+}
+
+void compare_begin(struct node *n, const struct event *ev, struct effects *fx)
+{
+	begin(n,
+	      &(struct wanted){ev->compare.client, ev->compare.partition, ev->compare.prefix,
+	                       n->reap.horizon},
+	      fx);
+}
+
+/* In a slot of its own: answers to what was asked before find nobody. */
+static void begin_anew(struct node *n, struct coord *c, struct hlc horizon, struct effects *fx)
+{
+	struct wanted w = {c->client, c->partition, c->compare_prefix, horizon};
+	for (uint32_t i = 0; i < c->side_count; i++) arena_free(&c->sides[i].page);
+	coord_end(n, c);
+	begin(n, &w, fx);
 }
 
 /* ---- walking in step ----------------------------------------------------------------------------------- */
@@ -106,20 +140,28 @@ static const struct scan_entry *least(const struct coord *c)
 	return least;
 }
 
-/* On the replicas of the key, that is: sides are in the order of the places. */
-static bool same_everywhere(const struct node *n, const struct coord *c, const struct scan_entry *e)
+static const uint8_t absent[16]; /* the digest of what is not there, or may go */
+
+/* On the replicas of the key, that is: sides are in the order of the places. `any`: somebody has it. */
+static bool same_everywhere(const struct node *n, const struct coord *c, const struct scan_entry *e,
+                            bool *any)
 {
 	if (e->damaged) return false; /* and where keys cannot be read it names none */
 	uint8_t of_key = props_n_of(n, store_key_full(e->store_key));
+	const uint8_t *first = NULL;
+	bool same = true;
+	*any = false;
 	for (uint32_t i = 0; i < of_key; i++) {
 		const struct compare_side *s = &c->sides[i];
-		if (!has_entry(s)) return false;
-		const struct scan_entry *other = &s->entries[s->at];
-		if (!bytes_equal(other->store_key, e->store_key) || other->damaged || e->damaged)
-			return false;
-		if (memcmp(other->digest, e->digest, sizeof e->digest) != 0) return false;
+		const struct scan_entry *other = has_entry(s) ? &s->entries[s->at] : NULL;
+		if (other != NULL && !bytes_equal(other->store_key, e->store_key)) other = NULL;
+		const uint8_t *digest = other == NULL ? absent : other->digest;
+		bool damaged = other != NULL && other->damaged;
+		*any |= damaged || memcmp(digest, absent, sizeof absent) != 0;
+		if (first == NULL) first = digest;
+		same = same && !damaged && memcmp(digest, first, sizeof absent) == 0;
 	}
-	return true;
+	return same;
 }
 
 static void compare_one(const struct node *n, struct coord *c, const struct scan_entry *e)
@@ -127,8 +169,9 @@ static void compare_one(const struct node *n, struct coord *c, const struct scan
 	struct bytes store_key = e->store_key;
 	struct compare_result *r = &c->compared;
 	if (bytes_start_with(store_key_full(store_key), c->compare_prefix)) {
-		r->keys++;
-		if (!same_everywhere(n, c, e)) {
+		bool any = false, same = same_everywhere(n, c, e, &any);
+		r->keys += any;
+		if (!same) {
 			bool ok = r->example_count < EXAMPLES_MAX;
 			struct bytes key = BYTES_EMPTY;
 			if (ok) key = arena_copy(&c->slot.arena, store_key_full(store_key), &ok);
@@ -190,6 +233,10 @@ void compare_on_page(struct node *n, struct coord *c, uint16_t member,
 	for (uint32_t i = 0; i < c->side_count; i++) {
 		struct compare_side *s = &c->sides[i];
 		if (s->member != member || !s->asked) continue;
+		if (page->err == ERR_OK && page->horizon.v > c->compared_as_of.v) {
+			begin_anew(n, c, page->horizon, fx);
+			return;
+		}
 		if (page->err != ERR_OK || !keep_page(s, page)) {
 			fail(n, c, page->err != ERR_OK ? page->err : ERR_BUSY, member, fx);
 			return;
@@ -198,6 +245,17 @@ void compare_on_page(struct node *n, struct coord *c, uint16_t member,
 		walk(n, c, fx);
 		return;
 	}
+}
+
+void compare_on_scanned(struct node *n, struct coord *c, const struct event *ev, struct effects *fx)
+{
+	struct arena scratch;
+	struct msg_scan_reply page;
+	struct msg_scan asked = {.horizon = hlc_max(c->compared_as_of, n->reap.horizon)};
+	arena_init(&scratch, &n->pool);
+	if (!scan_page(n, &scratch, ev, &asked, &page)) page = (struct msg_scan_reply){.err = ERR_BUSY};
+	compare_on_page(n, c, n->self_member, &page, fx);
+	arena_free(&scratch);
 }
 
 void compare_on_timer(struct node *n, struct coord *c, struct effects *fx)

@@ -43,8 +43,38 @@ void get_begin(struct node *n, struct coord *c, struct effects *fx)
 
 /* ---- what was found --------------------------------------------------------------------------------- */
 
+/* The usual case: nobody holds other bytes than the others. */
+static bool all_alike(const struct coord *c)
+{
+	const struct target *first = NULL;
+	for (uint32_t i = 0; i < c->target_count; i++) {
+		const struct target *t = &c->targets[i];
+		if (!t->answered) continue;
+		if (first == NULL) first = t;
+		if (t->found != first->found || !bytes_equal(t->object, first->object)) return false;
+		if (t->found && t->object.len == 0) return false;
+	}
+	return true;
+}
+
+/* A replica that vouches has seen everything up to the horizon: what it does not hold of that is gone. (One
+ * that sent a digest holds nothing else than the others, or less that it has seen.) */
+static bool forget_covered(struct node *n, struct coord *c, struct object *merged)
+{
+	for (uint32_t i = 0; i < c->target_count && n->reap.horizon.v > 0; i++) {
+		const struct target *t = &c->targets[i];
+		struct object o = {0};
+		bool vouches = t->answered && !t->fallback && (c->quorum.primary & 1U << i) != 0;
+		if (!vouches || (t->found && t->object.len == 0)) continue;
+		if (object_decode(&c->slot.arena, t->object, &o) != ERR_OK ||
+		    !object_without_covered(&c->slot.arena, merged, &o, n->reap.horizon, merged))
+			return false;
+	}
+	return true;
+}
+
 /* The merge of all that was answered so far, in the arena. */
-static bool merge_found(struct coord *c, struct object *out)
+static bool merge_found(struct node *n, struct coord *c, struct object *out)
 {
 	struct arena *a = &c->slot.arena;
 	struct bytes last = BYTES_EMPTY;
@@ -56,7 +86,7 @@ static bool merge_found(struct coord *c, struct object *out)
 		last = t->object;
 		if (object_decode(a, last, &o) != ERR_OK || !object_merge(a, out, &o, out)) return false;
 	}
-	return true;
+	return all_alike(c) || forget_covered(n, c, out);
 }
 
 static const struct sibling *find_vtag(const struct reply *r, struct dot vtag)
@@ -110,11 +140,27 @@ static void widen(struct node *n, struct coord *c, struct effects *fx)
 		coord_fail(n, c, ERR_NOT_SEEN, OUTCOME_DONE, fx);
 }
 
+/* Primaries that vouch and have said what they hold, be it nothing. */
+static uint32_t primaries_answered(const struct coord *c)
+{
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < c->target_count; i++)
+		count += c->targets[i].answered && (c->quorum.primary & 1U << i) != 0;
+	return count;
+}
+
+/* All that the client asks for? A replica that vouches has seen everything up to the horizon. */
+static bool has_seen(const struct node *n, const struct coord *c, const struct object *o)
+{
+	struct hlc h = primaries_answered(c) > 0 ? n->reap.horizon : (struct hlc){0};
+	return dvv_includes_above(&o->seen, &c->at_least, h);
+}
+
 static void reply_found(struct node *n, struct coord *c, struct effects *fx)
 {
 	struct object o;
 	struct reply r = {.n = c->needs.n};
-	if (!merge_found(c, &o)) {
+	if (!merge_found(n, c, &o)) {
 		coord_fail(n, c, ERR_BUSY, c->request.op == REQUEST_GET ? OUTCOME_DONE : OUTCOME_NONE, fx);
 		return;
 	}
@@ -122,7 +168,7 @@ static void reply_found(struct node *n, struct coord *c, struct effects *fx)
 		condition_go_on(n, c, &o, fx);
 		return;
 	}
-	if (!dvv_includes(&o.seen, &c->at_least)) {
+	if (!has_seen(n, c, &o)) {
 		widen(n, c, fx);
 		return;
 	}
@@ -155,25 +201,11 @@ static bool is_stale(struct coord *c, const struct target *t, const struct objec
 	       !object_same_siblings(&o, merged);
 }
 
-/* The usual case: nobody holds other bytes than the others. */
-static bool all_alike(const struct coord *c)
-{
-	const struct target *first = NULL;
-	for (uint32_t i = 0; i < c->target_count; i++) {
-		const struct target *t = &c->targets[i];
-		if (!t->answered) continue;
-		if (first == NULL) first = t;
-		if (t->found != first->found || !bytes_equal(t->object, first->object)) return false;
-		if (t->found && t->object.len == 0) return false;
-	}
-	return true;
-}
-
 static void repair(struct node *n, struct coord *c, struct effects *fx)
 {
 	struct object merged;
 	if (all_alike(c)) return;
-	if (!merge_found(c, &merged) || merged.sibling_count == 0) return;
+	if (!merge_found(n, c, &merged) || merged.sibling_count == 0) return;
 	struct bytes object = BYTES_EMPTY;
 	for (uint32_t i = 0; i < c->target_count; i++) {
 		struct target *t = &c->targets[i];
@@ -183,13 +215,14 @@ static void repair(struct node *n, struct coord *c, struct effects *fx)
 		struct ticket confirm = {0};
 		if (traced(c)) confirm = trace_repair(n, c, i);
 		if (t->member == n->self_member) {
-			replica_merge_own(n, c->request.key, object, false, fx);
+			replica_merge_own(n, c->request.key, object, false, false, fx);
 			continue;
 		}
 		struct node_id to = n->layout.members[t->member].id;
 		struct msg *m = emit_msg(n, fx, to, MSG_PUT, confirm);
 		m->put.key = c->request.key;
 		m->put.object = object;
+		m->put.fence = n->reap.told;
 	}
 }
 
@@ -229,7 +262,7 @@ static bool is_at_hand(struct node *n, struct coord *c, struct target *t)
 		t->object = c->targets[i].object;
 		return true;
 	}
-	t->differs = merge_found(c, &merged) && dvv_includes(&merged.seen, &t->seen);
+	t->differs = merge_found(n, c, &merged) && dvv_includes(&merged.seen, &t->seen);
 	return t->differs;
 }
 
@@ -272,15 +305,6 @@ static void reply_unmet(struct node *n, struct coord *c, struct effects *fx)
 	else
 		r.err = ERR_PR_UNMET, r.need = k->pr, r.got = (uint8_t)quorum_got_primary(&c->quorum);
 	coord_reply(n, c, &r, fx);
-}
-
-/* Primaries that vouch and have said what they hold, be it nothing. */
-static uint32_t primaries_answered(const struct coord *c)
-{
-	uint32_t count = 0;
-	for (uint32_t i = 0; i < c->target_count; i++)
-		count += c->targets[i].answered && (c->quorum.primary & 1U << i) != 0;
-	return count;
 }
 
 /* With notfound_ok=false a not-found is a failure; but where all there is to hear is not-founds, that
@@ -338,16 +362,20 @@ static void advance(struct node *n, struct coord *c, struct effects *fx)
 /* ---- answers ------------------------------------------------------------------------------------------------ */
 
 /* The object itself. A damaged one of a peer is an answer that does not count; its owner finds out by
- * itself. */
-static enum err take_object(struct coord *c, struct target *t, struct bytes object)
+ * itself. One that a round of reaping lets go of is as good as gone: others have swept it already. */
+static enum err take_object(struct node *n, struct coord *c, struct target *t, struct bytes object)
 {
-	struct object o = {0};
+	struct object o = {0}, rest;
 	bool ok = true;
 	t->object = arena_copy(&c->slot.arena, object, &ok);
 	if (!ok) return ERR_BUSY;
 	enum err e = object_decode(&c->slot.arena, t->object, &o);
-	if (e == ERR_OK) return o.sibling_count == 0 ? ERR_BAD_BYTES : ERR_OK;
-	return e == ERR_BUSY ? e : ERR_CORRUPT;
+	if (e != ERR_OK) return e == ERR_BUSY ? e : ERR_CORRUPT;
+	if (o.sibling_count == 0) return ERR_BAD_BYTES;
+	if (!object_reap(&c->slot.arena, &o, n->reap.horizon, &rest)) return ERR_BUSY;
+	if (rest.sibling_count > 0) return ERR_OK;
+	t->object = BYTES_EMPTY;
+	return ERR_NOT_FOUND;
 }
 
 /* Its digest, and what it has seen. */
@@ -380,7 +408,7 @@ void get_on_answer(struct node *n, struct coord *c, uint16_t member,
 	if (summary)
 		e = t->whole ? ERR_BAD_BYTES : take_summary(c, t, answer);
 	else if (e == ERR_OK)
-		e = take_object(c, t, answer->object);
+		e = take_object(n, c, t, answer->object);
 	if (!answer->vouched) c->quorum.primary &= ~(1U << i);
 	if (!summary || e != ERR_OK)
 		note(n, c, i, e, answer->vouched);

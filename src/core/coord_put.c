@@ -115,12 +115,14 @@ static enum err write_own(struct node *n, struct coord *c, const struct key_stat
 	return e;
 }
 
-static void send_put(struct node *n, struct coord *c, uint16_t member, struct effects *fx)
+static void send_put(struct node *n, struct coord *c, struct target *t, struct effects *fx)
 {
+	uint16_t member = t->member;
 	struct msg *m = emit_msg(n, fx, n->layout.members[member].id, MSG_PUT, c->slot.self);
 	if (traced(c)) trace_asked(n, c, member);
 	m->put.key = c->request.key;
 	m->put.object = c->object;
+	m->put.fence = t->fence = n->reap.told;
 }
 
 /* When the value dies: so many seconds from now; 0: never. (Not from its dot, which may be far ahead where
@@ -152,6 +154,7 @@ static enum err make_object(struct node *n, struct coord *c, struct object *stat
 	if (c->request.op == REQUEST_INCREMENT) e = count_make(n, c, state, &added);
 	if (e != ERR_OK) return e;
 	struct object made;
+	n->reap.mortal |= added.tombstone || added.expires_ms > 0;
 	if (!object_write(a, state, &c->context, &added, &made)) return ERR_BUSY;
 	if (!c->mult) n->counters.siblings_dropped_lww += object_keep_newest(&made);
 	if (made.sibling_count > n->config.siblings_max && made.sibling_count > state->sibling_count) {
@@ -208,7 +211,7 @@ enum key_verdict put_apply(struct node *n, struct coord *c, const struct key_sta
 	if (traced(c)) trace_minted(n, c);
 	for (uint32_t i = 0; i < c->target_count; i++)
 		if (quorum_is_open(&c->quorum, i) && c->targets[i].member != n->self_member)
-			send_put(n, c, c->targets[i].member, fx);
+			send_put(n, c, &c->targets[i], fx);
 	*object = c->object;
 	return KEY_WRITE;
 }
@@ -294,7 +297,7 @@ static void replace_failed(struct node *n, struct coord *c, struct effects *fx)
 		c->targets[c->target_count] =
 			(struct target){.member = next, .place = t->place, .fallback = true};
 		quorum_ask(&c->quorum, c->target_count++, false);
-		send_put(n, c, next, fx);
+		send_put(n, c, &c->targets[c->target_count - 1], fx);
 	}
 }
 
@@ -356,6 +359,11 @@ void put_on_ack(struct node *n, struct coord *c, uint16_t member, enum err e, st
 	if ((c->phase != PUT_WAITING && c->phase != PUT_REPLIED) ||
 	    coord_target(c, member, &index) == NULL) {
 		n->counters.late_answers++;
+		return;
+	}
+	struct target *t = &c->targets[index];
+	if (e == ERR_LATE && t->fence.v < n->reap.told.v && quorum_is_open(&c->quorum, index)) {
+		send_put(n, c, t, fx); /* a round of reaping has come between */
 		return;
 	}
 	if (traced(c)) trace_acked(n, c, index, e);

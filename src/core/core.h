@@ -22,6 +22,7 @@
 #include "core/list.h"
 #include "core/props.h"
 #include "core/quorum.h"
+#include "core/reap.h"
 #include "dunlin/node.h"
 #include "ring/layout.h"
 #include "ring/ring.h"
@@ -44,6 +45,7 @@ struct write {
 struct slot {
 	struct ticket self;
 	struct timer timer;
+	uint64_t born; /* the how-manieth */
 	struct arena arena;
 	uint32_t store_open;  /* store effects not answered yet: they borrow from the arena */
 	struct write *writes; /* of these, the writes, oldest first */
@@ -65,6 +67,8 @@ struct target {
 	uint8_t place; /* which of the n primaries it is, or stands for */
 	bool fallback;
 	bool replaced; /* it failed, and another target stands for the same place */
+	/* PUT */
+	struct hlc fence; /* what this node had promised when the write was sent (reap.c) */
 	/* GET */
 	struct bytes object; /* what it holds, encoded; empty: nothing, or all of it is in another's */
 	bool found;
@@ -156,6 +160,7 @@ struct coord {
 	struct compare_side *sides;
 	uint32_t side_count;
 	struct compare_result compared;
+	struct hlc compared_as_of; /* digests are of what this horizon leaves */
 	struct bytes *examples;
 	struct bytes compare_prefix;
 
@@ -171,6 +176,7 @@ enum replica_kind {
 	REPLICA_SCAN,
 	REPLICA_LIST, /* the names on one page of a partition */
 	REPLICA_HELD, /* is there any record of a bucket? */
+	REPLICA_REAP, /* our own: let go of what is dead */
 	REPLICA_PURGE /* our own: remove a damaged record that no other replica can mend */
 };
 
@@ -180,8 +186,9 @@ struct replica {
 	struct node_id from; /* {0}: ourselves; nobody waits for an answer */
 	struct ticket id;
 	bool verifying; /* part of a verification, which waits for it */
-	bool scan_objects;
-	bool whole; /* READ: the object, however large */
+	bool complete;  /* MERGE: what comes is all that a replica which vouches holds of the key */
+	struct msg_scan scan; /* as it was asked for; its bytes are in `after` */
+	bool whole;           /* READ: the object, however large */
 	struct bytes key, incoming;
 	struct bytes prefix, after; /* LIST, HELD */
 	struct arena_mark kept;     /* what comes behind it is of one page */
@@ -274,15 +281,17 @@ enum chore_kind {
 	CHORE_HINT_PAGE,
 	CHORE_VERIFY,
 	CHORE_MEMORY, /* beats */
+	CHORE_REAP,   /* the horizon */
 	CHORE_PROPS   /* a page of bucket properties */
 };
 
 struct chore {
 	struct slot slot;
 	enum chore_kind kind;
-	struct bytes layout;         /* of VOTE and LAYOUT */
-	uint64_t beat;               /* of MEMORY */
-	struct props_entry *entries; /* of PROPS: as they will be */
+	struct bytes layout;          /* of VOTE and LAYOUT */
+	uint64_t beat;                /* of MEMORY */
+	struct hlc horizon, promised; /* of REAP */
+	struct props_entry *entries;  /* of PROPS: as they will be */
 	uint32_t entry_count;
 };
 
@@ -297,6 +306,7 @@ struct peer {
 	uint64_t start_nonce;
 	uint64_t beat;  /* the newest that it told us, in any of its lives and ours */
 	bool confirms;  /* it heard no beat of ours that is later than our own */
+	bool mortal;    /* it may hold tombstones */
 	bool props_met; /* its bucket properties were ours, when last heard */
 	bool offset_known;
 	int64_t offset_ms; /* its wall clock minus ours */
@@ -324,27 +334,47 @@ struct memory {
 
 /* ---- verification of a partition (verify.c) -------------------------------------------------- */
 
+/* What a walk through partitions is for. */
+enum verify_job {
+	VERIFY_SUSPECTS, /* to vouch for them again */
+	VERIFY_MATCH,    /* a reap round: to hold what every other replica holds */
+	VERIFY_SWEEP     /* a reap round: to let go of what is dead */
+};
+
 enum verify_phase {
 	VERIFY_IDLE,
-	VERIFY_ASKED,    /* another replica, for a page */
-	VERIFY_MERGING,  /* that page into our own store */
-	VERIFY_SCANNING, /* our own store, for records that are damaged still */
-	VERIFY_PURGING
+	VERIFY_ASKED,   /* another replica, for a page */
+	VERIFY_MERGING, /* that page into our own store */
+	VERIFY_JOINING, /* our own store, for what that page does not name */
+	VERIFY_FORGETTING,
+	VERIFY_SCANNING, /* our own store, for records that are damaged still, or dead */
+	VERIFY_PURGING,
+	VERIFY_SWEEPING
 };
 
 struct verify {
 	enum verify_phase phase;
 	struct instant next, give_up;
-	struct partition_id partition;
-	uint32_t side; /* which place of the preference list is pulled from */
+	enum verify_job job;  /* of the partition under way */
+	enum verify_job walk; /* and of the walk that is wanted: MATCH, SWEEP, or none */
+	uint32_t walk_at;     /* its next partition */
+	struct partition_id partition, suspect;
+	bool all_vouch; /* every other replica that was pulled from */
+	uint32_t side;  /* which place of the preference list is pulled from */
 	bool last_page;
 	uint32_t open;      /* merges or purges under way */
+	uint32_t stray;     /* of these, also under way, those of a walk that was stopped */
 	bool busy;          /* one is being begun: its end does not begin the next */
 	uint32_t at, count; /* next entry of the page, entries in it */
 	struct scan_entry *entries;
-	struct bytes after;
-	struct arena page, cursor;
-	struct ticket ask;
+	struct scan_entry
+		*page_entries; /* of the other replica's page, while ours are joined with it */
+	uint32_t page_count;
+	bool join_done;
+	struct bytes before, after; /* where the page began, and where the next one does; in `cursor` */
+	struct bytes joined;        /* of our own, up to here; in `own` */
+	struct arena page, cursor, own;
+	struct ticket ask, scan;
 };
 
 /* ---- the node -------------------------------------------------------------------------------- */
@@ -399,6 +429,8 @@ struct node {
 	struct hlc boot_reserved;
 	struct courier courier;
 	struct memory memory;
+	struct reap reap;
+	uint64_t births; /* of slots */
 	struct verify verify;
 	struct props_map props;
 	struct budget background;

@@ -35,13 +35,20 @@ bool dvv_covers(const struct dvv *v, struct dot d)
 	return false;
 }
 
+bool dvv_includes_above(const struct dvv *a, const struct dvv *b, struct hlc horizon)
+{
+	for (uint32_t i = 0; i < b->vector_count; i++) {
+		uint64_t at = b->vector[i].at.v;
+		if (at > horizon.v && dvv_vector_at(a, b->vector[i].actor) < at) return false;
+	}
+	for (uint32_t i = 0; i < b->dot_count; i++)
+		if (b->dots[i].at.v > horizon.v && !dvv_covers(a, b->dots[i])) return false;
+	return true;
+}
+
 bool dvv_includes(const struct dvv *a, const struct dvv *b)
 {
-	for (uint32_t i = 0; i < b->vector_count; i++)
-		if (dvv_vector_at(a, b->vector[i].actor) < b->vector[i].at.v) return false;
-	for (uint32_t i = 0; i < b->dot_count; i++)
-		if (!dvv_covers(a, b->dots[i])) return false;
-	return true;
+	return dvv_includes_above(a, b, (struct hlc){0});
 }
 
 enum dvv_order dvv_compare(const struct dvv *a, const struct dvv *b)

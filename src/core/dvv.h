@@ -27,6 +27,8 @@ static inline bool dot_equal(struct dot a, struct dot b)
 bool dvv_covers(const struct dvv *v, struct dot d);
 /* Is all that b has seen covered by a? */
 bool dvv_includes(const struct dvv *a, const struct dvv *b);
+/* The same, where everything up to `horizon` counts as seen by a. */
+bool dvv_includes_above(const struct dvv *a, const struct dvv *b, struct hlc horizon);
 /* BEFORE: b has seen all of a, and more. */
 enum dvv_order dvv_compare(const struct dvv *a, const struct dvv *b);
 /* The vector's entry for an actor: all its dots up to there were seen. 0: none. */

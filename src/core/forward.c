@@ -57,6 +57,7 @@ enum err forward_reason(const struct node *n, struct coord *c)
 	uint32_t index;
 	if (n->clock_off) return ERR_CLOCK;
 	if (!n->memory.confirmed) return ERR_NOT_READY;
+	if (reap_is_behind(n)) return ERR_LATE;
 	if (n->now.us < n->full_until.us) return ERR_FULL;
 	const struct target *self = coord_target(c, n->self_member, &index);
 	bool stands_in = self != NULL && self->fallback;
@@ -80,7 +81,7 @@ static bool refused_before_mint(const struct msg_forward_reply *f)
 	if (f->outcome != OUTCOME_NONE) return false;
 	return f->err == ERR_BUSY || f->err == ERR_NOT_READY || f->err == ERR_NOT_MEMBER ||
 	       f->err == ERR_CLOCK || f->err == ERR_FULL || f->err == ERR_STORE ||
-	       f->err == ERR_NO_ROOM || f->err == ERR_DRAINING;
+	       f->err == ERR_NO_ROOM || f->err == ERR_DRAINING || f->err == ERR_LATE;
 }
 
 void forward_on_reply(struct node *n, struct coord *c, uint16_t member, const struct msg *m,

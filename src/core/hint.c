@@ -162,6 +162,7 @@ static void send(struct node *n, struct hint_slot *h, struct effects *fx)
 		struct msg *m = emit_msg(n, fx, to, MSG_PUT, h->slot.self);
 		m->put.key = h->key;
 		m->put.object = h->object;
+		m->put.fence = reap_hint_fence(n);
 	}
 }
 
@@ -170,7 +171,7 @@ void hint_on_read(struct node *n, struct hint_slot *h, const struct event *ev, s
 	assert(h->phase == HINT_READING);
 	bool ok = ev->read.err == ERR_OK;
 	if (ev->read.err == ERR_CORRUPT)
-		verify_suspect(n, partition_of(&n->layout, key_hash_of(h->key)), fx);
+		suspect_partition(n, partition_of(&n->layout, key_hash_of(h->key)), fx);
 	if (ok) h->object = arena_copy(&h->slot.arena, ev->read.value, &ok);
 	pay(n, h);
 	if (ev->read.err ==

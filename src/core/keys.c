@@ -264,7 +264,7 @@ void key_on_read(struct node *n, const struct event *ev, struct effects *fx)
 	if (err != ERR_NOT_FOUND && err != ERR_CORRUPT) e->load_err = err;
 	e->loaded = true;
 	if (e->state.damaged)
-		verify_suspect(n, partition_of(&n->layout, (struct key_hash){e->hash}), fx);
+		suspect_partition(n, partition_of(&n->layout, (struct key_hash){e->hash}), fx);
 	entry_run(n, e, fx);
 }
 

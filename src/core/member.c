@@ -82,6 +82,7 @@ static void send_heartbeat(struct node *n, struct peer *p, bool answer, struct e
 		.weight = n->config.weight,
 	};
 	memory_tell(n, p, h);
+	reap_tell(n, h);
 	if (n->formed) props_hash(n, h->props_hash);
 	if (n->formed) return;
 	h->name = n->config.name;
@@ -175,6 +176,7 @@ void member_on_heartbeat(struct node *n, struct peer *p, const struct msg *m, st
 	p->offset_known = true;
 	p->unformed = h->epoch.v == 0;
 	memory_on_heartbeat(n, p, h);
+	reap_on_heartbeat(n, p, h, fx);
 	if (!n->formed) {
 		p->expect = h->expect;
 		p->weight = h->weight;

@@ -53,7 +53,7 @@ static void write_beat(struct node *n, uint64_t beat, bool suspects, struct effe
 	struct chore *ch = chore_take(n, CHORE_MEMORY);
 	struct write *w = ch == NULL ? NULL : write_new(&ch->slot, 2);
 	bool begun =
-		w != NULL && add_record(n, ch, w, beat) && (!suspects || verify_add_record(n, ch, w));
+		w != NULL && add_record(n, ch, w, beat) && (!suspects || suspect_add_record(n, ch, w));
 	if (!begun) {
 		if (ch != NULL) slot_end(n, &ch->slot);
 		return; /* at the next tick */
@@ -82,7 +82,7 @@ void memory_tick(struct node *n, struct effects *fx)
 	struct memory *m = &n->memory;
 	if (m->busy || !n->formed) return;
 	if (m->lost != 0) {
-		verify_suspect_all(n);
+		suspect_all(n);
 		write_beat(n, m->lost, true, fx);
 		return;
 	}

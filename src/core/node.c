@@ -103,6 +103,7 @@ static void keep_config(struct node *n, const struct node_config *c)
 	if (n->config.replicas == 0) n->config.replicas = REPLICAS_DEFAULT;
 	if (n->config.replicas > n->config.expect) n->config.replicas = n->config.expect;
 	if (n->config.siblings_max == 0) n->config.siblings_max = SIBLINGS_MAX;
+	if (n->config.reap_period_us == 0) n->config.reap_period_us = REAP_PERIOD_US;
 	if (n->config.hint_after_us == 0) n->config.hint_after_us = HINT_AFTER_US;
 	if (n->config.hints_max == 0) n->config.hints_max = EXTRA_HINTS_MAX;
 	if (n->config.hint_bytes_max == 0) n->config.hint_bytes_max = HINT_BYTES_MAX;
@@ -152,6 +153,7 @@ struct node *node_init(void *memory, const struct node_config *config, void *poo
 	courier_init(n, p.lanes);
 	arena_init(&n->verify.page, &n->pool);
 	arena_init(&n->verify.cursor, &n->pool);
+	arena_init(&n->verify.own, &n->pool);
 	return n;
 }
 
@@ -222,7 +224,7 @@ static void on_read(struct node *n, const struct event *ev, struct effects *fx)
 		struct msg_get_reply own = {.err = ev->read.err, .object = ev->read.value};
 		struct coord *c = (struct coord *)s;
 		own.vouched = partition_vouched(n, c->partition);
-		if (own.err == ERR_CORRUPT) verify_suspect(n, c->partition, fx);
+		if (own.err == ERR_CORRUPT) suspect_partition(n, c->partition, fx);
 		get_on_answer(n, c, n->self_member, &own, fx);
 		break;
 	}
@@ -293,16 +295,7 @@ static void on_scanned(struct node *n, const struct event *ev, struct effects *f
 	budget_pay(&n->background, bytes);
 	if (s->ended) return;
 	switch (ticket_pool(s->self)) {
-	case SLOT_COORD: {
-		struct arena scratch;
-		struct msg_scan_reply page;
-		arena_init(&scratch, &n->pool);
-		if (!scan_page(n, &scratch, ev, false, &page))
-			page = (struct msg_scan_reply){.err = ERR_BUSY};
-		compare_on_page(n, (struct coord *)s, n->self_member, &page, fx);
-		arena_free(&scratch);
-		break;
-	}
+	case SLOT_COORD: compare_on_scanned(n, (struct coord *)s, ev, fx); break;
 	case SLOT_REPLICA: replica_on_scanned(n, (struct replica *)s, ev, fx); break;
 	case SLOT_CHORE: chore_on_scanned(n, (struct chore *)s, ev, fx); break;
 	default: unreachable();
@@ -374,6 +367,8 @@ static void on_message(struct node *n, struct node_id from, const struct msg *m,
 	case MSG_HELD: on_answer(n, from, m, fx); break;
 	case MSG_PROPS_ASK: props_on_ask(n, from, m, fx); break;
 	case MSG_PROPS: props_on_page(n, from, m, fx); break;
+	case MSG_REAP: reap_on_ask(n, from, m, fx); break;
+	case MSG_REAP_DONE: reap_on_done(n, from, m); break;
 	case MSG_PROPOSE: form_on_propose(n, from, m, fx); break;
 	case MSG_VOTE: form_on_vote(n, from, m, fx); break;
 	case MSG_LAYOUT: form_on_layout(n, from, m, fx); break;
@@ -391,6 +386,7 @@ static void on_timer(struct node *n, struct timer *t, struct effects *fx)
 	case SLOT_COORD: coord_on_timer(n, slots_find(&n->coords, ticket), fx); break;
 	case SLOT_HINT: hint_on_timer(n, slots_find(&n->hints, ticket), fx); break;
 	case SLOT_REPLICA: replica_on_timer(n, slots_find(&n->replicas, ticket), fx); break;
+	case SLOT_CHORE: verify_on_timer(n, slots_find(&n->chores, ticket), fx); break;
 	default: unreachable();
 	}
 }
@@ -406,6 +402,7 @@ static void on_tick(struct node *n, struct effects *fx)
 	if (n->phase != NODE_SERVING) return;
 	if (effects_have_room(fx)) hint_tick(n, fx);
 	if (effects_have_room(fx)) memory_tick(n, fx);
+	if (effects_have_room(fx)) reap_tick(n, fx);
 	if (effects_have_room(fx)) verify_tick(n, fx);
 }
 
@@ -519,7 +516,7 @@ const char *node_trouble(const struct node *n)
 	if (n->clock_off) return "this node's clock is too far from its peers': it takes no writes";
 	if (!n->memory.confirmed)
 		return "waiting for other members to confirm that this disk is no old copy";
-	if (verify_suspect_count(n) > 0)
+	if (suspect_count(n) > 0)
 		return "some partitions are being verified: a record was damaged, or the disk is an old "
 			   "copy";
 	return "";
@@ -536,8 +533,9 @@ void node_metrics(const struct node *n, struct node_metrics *out)
 	out->foreground_p99_us = n->foreground.p99_us;
 	out->draining = n->draining;
 	out->actors_drawn = n->clock.actors_drawn;
-	out->suspect_partitions = verify_suspect_count(n);
+	out->suspect_partitions = suspect_count(n);
 	out->memory_confirmed = n->memory.confirmed;
+	reap_metrics(n, out);
 	out->coord_slots_used = n->coords.used;
 	out->replica_slots_used = n->replicas.used;
 	out->keys_in_flight = n->keys.used;

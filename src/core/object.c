@@ -9,6 +9,7 @@
  *   merge: A2 is only in y, and x has seen it: gone.  A3 is only in x, y has not seen it: stays.
  *          seen {A:3, B:2}  siblings A3 B2 */
 #include "core/object.h"
+#include "core/actor.h"
 
 #include <sodium/crypto_shorthash_siphash24.h>
 
@@ -139,6 +140,73 @@ bool object_merge(struct arena *a, const struct object *x, const struct object *
 	assert(implies(x->sibling_count + y->sibling_count > 0, o.sibling_count > 0));
 	*out = o;
 	return true;
+}
+
+static bool holds_dot(const struct object *o, struct dot d)
+{
+	for (uint32_t i = 0; i < o->sibling_count; i++)
+		if (dot_equal(o->siblings[i].dot, d)) return true;
+	return false;
+}
+
+/* What the siblings say themselves: of each actor, everything up to its newest. */
+static bool seen_of(struct arena *a, const struct sibling *siblings, uint32_t count,
+                    struct dvv *out)
+{
+	*out = (struct dvv){0};
+	for (uint32_t i = 0; i < count; i++)
+		if (!dvv_fold(a, out, siblings[i].dot, out)) return false;
+	return true;
+}
+
+/* The object with some of its siblings. When the newest has gone, all that was seen is at or below the
+ * horizon: nobody need remember it. */
+static bool keep_siblings(struct arena *a, const struct object *o, const struct sibling *kept,
+                          uint32_t count, struct object *out)
+{
+	struct object rest = {.seen = o->seen, .siblings = kept, .sibling_count = count};
+	if (!object_is_sound(&rest) && !seen_of(a, kept, count, &rest.seen)) return false;
+	assert(object_is_sound(&rest));
+	*out = rest;
+	return true;
+}
+
+bool object_without_covered(struct arena *a, const struct object *o, const struct object *by,
+                            struct hlc horizon, struct object *out)
+{
+	struct sibling *to = arena_take(a, o->sibling_count * sizeof *to);
+	if (to == NULL) return false;
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < o->sibling_count; i++) {
+		struct dot d = o->siblings[i].dot;
+		if (d.at.v > horizon.v || holds_dot(by, d)) to[count++] = o->siblings[i];
+	}
+	return keep_siblings(a, o, to, count, out);
+}
+
+static bool is_dead(const struct sibling *s, struct hlc horizon)
+{
+	bool expired = s->expires_ms > 0 && s->expires_ms <= hlc_ms(horizon);
+	return s->dot.at.v <= horizon.v && (s->tombstone || expired);
+}
+
+bool object_reap(struct arena *a, const struct object *o, struct hlc horizon, struct object *out)
+{
+	*out = *o;
+	if (dvv_greatest(&o->seen).at.v > horizon.v) return true;
+	struct sibling *to = arena_take(a, o->sibling_count * sizeof *to);
+	uint32_t count = 0;
+	if (to == NULL) return false;
+	for (uint32_t i = 0; i < o->sibling_count; i++)
+		if (!is_dead(&o->siblings[i], horizon)) to[count++] = o->siblings[i];
+	return keep_siblings(a, o, to, count, out);
+}
+
+bool object_is_mortal(const struct object *o)
+{
+	for (uint32_t i = 0; i < o->sibling_count; i++)
+		if (o->siblings[i].tombstone || o->siblings[i].expires_ms > 0) return true;
+	return false;
 }
 
 bool object_same_siblings(const struct object *x, const struct object *y)

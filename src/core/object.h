@@ -22,6 +22,15 @@ bool object_encode(struct arena *a, const struct object *o, struct bytes *out);
 
 bool object_merge(struct arena *a, const struct object *x, const struct object *y,
                   struct object *out);
+/* Without the siblings at or below `horizon` that `by` does not hold: `by` is of a replica that counts all
+ * of these as seen (reap.c). With none left it is the absent object. */
+bool object_without_covered(struct arena *a, const struct object *o, const struct object *by,
+                            struct hlc horizon, struct object *out);
+/* Without what is dead at or below the horizon: tombstones, and what has expired by then. All of it stays
+ * while something that it has seen is above. The same on all replicas, whenever they ask. False: no room. */
+bool object_reap(struct arena *a, const struct object *o, struct hlc horizon, struct object *out);
+/* Does it hold a tombstone, or what will be one? */
+bool object_is_mortal(const struct object *o);
 /* Do both hold the same siblings? What they have seen besides does not matter. */
 bool object_same_siblings(const struct object *x, const struct object *y);
 

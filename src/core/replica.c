@@ -81,9 +81,9 @@ static enum err begin_scan(struct node *n, struct replica *r, const struct msg_s
 	bool ok = true;
 	r->kind = REPLICA_SCAN;
 	r->partition = m->partition;
-	r->scan_objects = m->objects;
+	r->scan = *m;
 	if (r->partition.v >= n->layout.partitions) return ERR_BAD_BYTES;
-	r->after = arena_copy(&r->slot.arena, m->after, &ok);
+	r->scan.after = r->after = arena_copy(&r->slot.arena, m->after, &ok);
 	return ok ? begin_page(n, r, fx) : ERR_BUSY;
 }
 
@@ -118,6 +118,13 @@ void replica_on_message(struct node *n, struct node_id from, const struct msg *m
 	             : m->epoch.v != n->layout.epoch.v   ? ERR_OLD_EPOCH
 	             : layout_find(&n->layout, from) < 0 ? ERR_NOT_MEMBER
 	                                                 : ERR_OK;
+	if (e == ERR_OK && m->type == MSG_PUT && reap_is_late(n, m->put.fence)) {
+		n->counters.writes_too_late++;
+		e = ERR_LATE; /* who sent it has forgotten it, or promised since and sends it again */
+	}
+	if (e == ERR_OK && m->type == MSG_SCAN && m->scan.round.v != 0 &&
+	    !reap_may_be_matched(n, m->scan.round))
+		e = ERR_BUSY;
 	struct replica *r = e == ERR_OK ? slot_take(n, &n->replicas) : NULL;
 	if (e == ERR_OK && r == NULL) e = ERR_BUSY;
 	if (r != NULL) {
@@ -141,15 +148,28 @@ void replica_on_timer(struct node *n, struct replica *r, struct effects *fx)
 	slot_end(n, &r->slot);
 }
 
-bool replica_merge_own(struct node *n, struct bytes key, struct bytes object, bool verifying,
-                       struct effects *fx)
+bool replica_merge_own(struct node *n, struct bytes key, struct bytes object, bool complete,
+                       bool verifying, struct effects *fx)
 {
 	struct replica *r = slot_take(n, &n->replicas);
 	if (r == NULL) return false;
 	r->kind = REPLICA_MERGE;
+	r->complete = complete;
 	r->verifying = verifying;
 	bool begun = begin_merge(n, r, key, object, fx) == ERR_OK;
 	if (!begun) slot_end(n, &r->slot); /* not `end`: it was not counted */
+	return begun;
+}
+
+bool replica_reap_own(struct node *n, struct bytes key, bool forget, struct effects *fx)
+{
+	struct replica *r = slot_take(n, &n->replicas);
+	if (r == NULL) return false;
+	r->kind = REPLICA_REAP;
+	r->verifying = true;
+	r->complete = forget;
+	bool begun = begin_merge(n, r, key, BYTES_EMPTY, fx) == ERR_OK;
+	if (!begun) slot_end(n, &r->slot);
 	return begun;
 }
 
@@ -187,6 +207,25 @@ static enum err write_merged(struct node *n, struct replica *r, const struct key
 	return e;
 }
 
+/* Does what we hold of the key count as having seen everything up to the horizon? */
+static bool may_assume_horizon(const struct node *n, const struct replica *r)
+{
+	struct partition_id p = partition_of(&n->layout, key_hash_of(r->key));
+	return !is_stand_in(n, r->key) && partition_vouched(n, p);
+}
+
+/* Who vouches has seen everything up to the horizon: what it does not hold of that is gone for good. Of what
+ * comes, and, where a replica that vouches sent all that it holds of the key, of our own. */
+static bool forget_covered(struct node *n, struct replica *r, struct object *ours,
+                           struct object *theirs)
+{
+	struct arena *a = &r->slot.arena;
+	struct hlc h = n->reap.horizon;
+	if (h.v == 0 || is_stand_in(n, r->key)) return true;
+	if (may_assume_horizon(n, r)) return object_without_covered(a, theirs, ours, h, theirs);
+	return !r->complete || object_without_covered(a, ours, theirs, h, ours);
+}
+
 /* What our state becomes, and its newest dot. ERR_OK with *changed false: it holds the incoming object
  * already. */
 static enum err merge(struct node *n, struct replica *r, const struct key_state *state,
@@ -197,17 +236,21 @@ static enum err merge(struct node *n, struct replica *r, const struct key_state 
 	enum err e = object_decode(a, r->incoming, &theirs);
 	if (e == ERR_OK && theirs.sibling_count == 0) e = ERR_BAD_BYTES;
 	if (e != ERR_OK) return e;
-	*changed = true;
-	*result = r->incoming;
 	*newest = dvv_greatest(&theirs.seen).at;
-	if (state->object.len == 0) return ERR_OK;
+	n->reap.mortal |= object_is_mortal(&theirs);
 	e = object_decode(a, state->object, &ours);
 	if (e != ERR_OK) return e == ERR_BAD_BYTES ? ERR_CORRUPT : e;
+	struct object held = ours;
+	if (!forget_covered(n, r, &ours, &theirs)) return ERR_BUSY;
+	*changed = false;
+	if (theirs.sibling_count == 0 && ours.sibling_count == held.sibling_count) return ERR_OK;
 	if (!object_merge(a, &ours, &theirs, &merged)) return ERR_BUSY;
 	bool mult = props_keep_siblings(props_of(n, r->key));
 	if (!mult) n->counters.siblings_dropped_lww += object_keep_newest(&merged);
 	*newest = dvv_greatest(&merged.seen).at;
-	*changed = !object_same_siblings(&merged, &ours) || !dvv_includes(&ours.seen, &theirs.seen);
+	struct hlc seen_to = may_assume_horizon(n, r) ? n->reap.horizon : (struct hlc){0};
+	*changed = !object_same_siblings(&merged, &held) ||
+	           !dvv_includes_above(&ours.seen, &theirs.seen, seen_to);
 	return object_encode(a, &merged, result) ? ERR_OK : ERR_BUSY;
 }
 
@@ -230,9 +273,43 @@ static enum key_verdict purge_apply(struct node *n, struct replica *r,
 	return KEY_WRITE;
 }
 
+/* What stays of our object when what is dead goes, and, to forget, all else up to the horizon. */
+static bool make_reaped(struct node *n, struct replica *r, const struct object *ours,
+                        struct object *rest)
+{
+	struct arena *a = &r->slot.arena;
+	static const struct object none = {0};
+	struct hlc h = n->reap.horizon;
+	if (r->complete) return object_without_covered(a, ours, &none, h, rest);
+	return object_reap(a, ours, h, rest);
+}
+
+static enum key_verdict reap_apply(struct node *n, struct replica *r, const struct key_state *state,
+                                   struct bytes *object, struct effects *fx)
+{
+	struct object ours, rest;
+	struct arena *a = &r->slot.arena;
+	struct write *w = write_new(&r->slot, 1);
+	struct bytes key;
+	bool done = w != NULL && state->object.len > 0 && !is_stand_in(n, r->key) &&
+	            store_key_make(a, key_hash_of(r->key), r->key, &key) &&
+	            object_decode(a, state->object, &ours) == ERR_OK &&
+	            make_reaped(n, r, &ours, &rest) && rest.sibling_count < ours.sibling_count;
+	*object = BYTES_EMPTY;
+	if (!done || (rest.sibling_count > 0 && !object_encode(a, &rest, object))) {
+		end(n, r, fx);
+		return KEY_ENDED;
+	}
+	n->counters.reaped++;
+	write_add(w, STORE_OBJECTS, key, *object);
+	emit_write(fx, &r->slot, w);
+	return KEY_WRITE;
+}
+
 enum key_verdict merge_apply(struct node *n, struct replica *r, const struct key_state *state,
                              struct bytes *object, struct effects *fx)
 {
+	if (r->kind == REPLICA_REAP) return reap_apply(n, r, state, object, fx);
 	if (r->kind == REPLICA_PURGE) return purge_apply(n, r, state, object, fx);
 	bool changed = false;
 	struct hlc newest = {0};
@@ -250,7 +327,7 @@ enum key_verdict merge_apply(struct node *n, struct replica *r, const struct key
 
 void merge_on_stored(struct node *n, struct replica *r, enum err e, struct effects *fx)
 {
-	assert(r->kind == REPLICA_MERGE || r->kind == REPLICA_PURGE);
+	assert(r->kind == REPLICA_MERGE || r->kind == REPLICA_REAP || r->kind == REPLICA_PURGE);
 	answer_put(n, r, e, fx);
 	end(n, r, fx);
 }
@@ -285,68 +362,10 @@ void replica_on_read(struct node *n, struct replica *r, const struct event *ev, 
 	else if (answer.err == ERR_OK)
 		answer.err = summarize(n, &r->slot.arena, r->key, ev->read.value, &answer);
 	if (!ok) answer.err = ERR_BUSY;
-	if (answer.err == ERR_CORRUPT) verify_suspect(n, r->partition, fx);
+	if (answer.err == ERR_CORRUPT) suspect_partition(n, r->partition, fx);
 	answer.vouched = partition_vouched(n, r->partition);
 	emit_msg(n, fx, r->from, MSG_GET_REPLY, r->id)->get_reply = answer;
 	slot_end(n, &r->slot);
-}
-
-bool scan_begin(struct node *n, struct slot *s, struct partition_id p, struct bytes after,
-                struct effects *fx)
-{
-	return scan_begin_sized(n, s, p, after, SCAN_PAGE_BYTES, fx);
-}
-
-bool scan_begin_sized(struct node *n, struct slot *s, struct partition_id p, struct bytes after,
-                      size_t bytes_max, struct effects *fx)
-{
-	uint64_t first, last;
-	bool ok = true;
-	uint8_t *bounds = arena_take(&s->arena, 16);
-	if (bounds == NULL) return false;
-	partition_range(&n->layout, p, &first, &last);
-	/* Every key in the store is longer than a bare hash, so a bare hash sorts before its keys. */
-	put_u64be(bounds, first);
-	put_u64be(bounds + 8, last + 1);
-	struct bytes from = after.len > 0 ? arena_copy(&s->arena, after, &ok) : bytes_of(bounds, 8);
-	struct bytes until = last == UINT64_MAX ? BYTES_EMPTY : bytes_of(bounds + 8, 8);
-	if (ok) emit_scan(fx, s, STORE_OBJECTS, from, until, SCAN_PAGE_ENTRIES_MAX, bytes_max);
-	return ok;
-}
-
-static bool scan_entry(struct node *n, struct arena *a, const struct store_record *record,
-                       bool objects, struct scan_entry *out)
-{
-	bool ok = true;
-	struct object o;
-	*out = (struct scan_entry){.store_key = arena_copy(a, record->key, &ok),
-	                           .damaged = record->damaged};
-	struct arena_mark mark = arena_mark(a);
-	if (!out->damaged) {
-		enum err e = object_decode(a, record->value, &o);
-		if (e == ERR_BUSY) return false;
-		out->damaged = e != ERR_OK;
-	}
-	if (!out->damaged &&
-	    !object_digest(a, n->layout.secret, store_key_full(record->key), &o, out->digest))
-		return false;
-	arena_release(a, mark);
-	if (objects && !out->damaged) out->object = arena_copy(a, record->value, &ok);
-	return ok;
-}
-
-bool scan_page(struct node *n, struct arena *a, const struct event *ev, bool objects,
-               struct msg_scan_reply *out)
-{
-	*out = (struct msg_scan_reply){.err = ev->scanned.err, .done = ev->scanned.done};
-	if (out->err != ERR_OK) return true;
-	struct scan_entry *entries = arena_take(a, ev->scanned.count * sizeof *entries);
-	if (entries == NULL) return false;
-	for (uint32_t i = 0; i < ev->scanned.count; i++)
-		if (!scan_entry(n, a, &ev->scanned.records[i], objects, &entries[i])) return false;
-	out->entries = entries;
-	out->count = ev->scanned.count;
-	return true;
 }
 
 void replica_on_scanned(struct node *n, struct replica *r, const struct event *ev,
@@ -357,11 +376,12 @@ void replica_on_scanned(struct node *n, struct replica *r, const struct event *e
 		return;
 	}
 	struct msg_scan_reply page;
-	if (!scan_page(n, &r->slot.arena, ev, r->scan_objects, &page))
+	r->scan.horizon = hlc_max(r->scan.horizon, n->reap.horizon);
+	if (!scan_page(n, &r->slot.arena, ev, &r->scan, &page))
 		page = (struct msg_scan_reply){.err = ERR_BUSY};
 	page.vouched = partition_vouched(n, r->partition);
 	for (uint32_t i = 0; i < page.count; i++)
-		if (page.entries[i].damaged) verify_suspect(n, r->partition, fx);
+		if (page.entries[i].damaged) suspect_partition(n, r->partition, fx);
 	emit_msg(n, fx, r->from, MSG_SCAN_REPLY, r->id)->scan_reply = page;
 	slot_end(n, &r->slot);
 }

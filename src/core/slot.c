@@ -11,6 +11,7 @@ void *slot_take(struct node *n, struct slots *pool)
 	if (s == NULL) return NULL;
 	s->self = t;
 	s->timer.ticket = t;
+	s->born = ++n->births;
 	arena_init(&s->arena, &n->pool);
 	return s;
 }

@@ -19,11 +19,11 @@ enum { HEAD_FIELDS = 4, HASH_BYTES = 8, FIELDS_MAX = 24 };
 enum { QUORUM_SHIFT = -QUORUM_ALL, BOOL_SHIFT = -BOOL_DEFAULT };
 
 static const uint8_t field_count[MSG_TYPE_END] = {
-	[MSG_HEARTBEAT] = 14,     [MSG_PUT] = 2,        [MSG_PUT_ACK] = 1,  [MSG_GET] = 2,
-	[MSG_GET_REPLY] = 5,      [MSG_FORWARD] = 23,   [MSG_SCAN] = 3,     [MSG_SCAN_REPLY] = 4,
+	[MSG_HEARTBEAT] = 17,     [MSG_PUT] = 3,        [MSG_PUT_ACK] = 1,  [MSG_GET] = 2,
+	[MSG_GET_REPLY] = 5,      [MSG_FORWARD] = 23,   [MSG_SCAN] = 5,     [MSG_SCAN_REPLY] = 5,
 	[MSG_FORWARD_REPLY] = 13, [MSG_PROPOSE] = 1,    [MSG_VOTE] = 1,     [MSG_LAYOUT] = 1,
 	[MSG_PROPS_ASK] = 1,      [MSG_PROPS] = 3,      [MSG_HELD_ASK] = 2, [MSG_HELD] = 2,
-	[MSG_LIST] = 5,           [MSG_LIST_REPLY] = 6,
+	[MSG_LIST] = 5,           [MSG_LIST_REPLY] = 6, [MSG_REAP] = 3,     [MSG_REAP_DONE] = 3,
 };
 
 /* Of a traced request the two that forward it have one field more; of no other, so that a message has
@@ -93,6 +93,9 @@ static void pack_heartbeat(struct packer *p, const struct msg_heartbeat *h)
 	pack_uint(p, h->wall_ms);
 	pack_uint(p, h->start_nonce);
 	pack_uint(p, h->beat);
+	pack_uint(p, h->horizon.v);
+	pack_uint(p, h->fence.v);
+	pack_bool(p, h->mortal);
 	pack_uint(p, h->heard_nonce);
 	pack_uint(p, h->heard_beat);
 	pack_uint(p, h->epoch.v);
@@ -111,6 +114,9 @@ static void take_heartbeat(struct cursor *c, struct msg_heartbeat *h)
 	h->wall_ms = cursor_uint(c, UINT64_MAX);
 	h->start_nonce = cursor_uint(c, UINT64_MAX);
 	h->beat = cursor_uint(c, UINT64_MAX);
+	h->horizon.v = cursor_uint(c, UINT64_MAX);
+	h->fence.v = cursor_uint(c, UINT64_MAX);
+	h->mortal = cursor_bool(c);
 	h->heard_nonce = cursor_uint(c, UINT64_MAX);
 	h->heard_beat = cursor_uint(c, UINT64_MAX);
 	h->epoch.v = cursor_uint(c, UINT64_MAX);
@@ -311,11 +317,27 @@ static void take_forward_reply(struct cursor *c, struct msg_forward_reply *f, bo
 	if (f->http.len == 0) c->bad = true;
 }
 
+static void pack_reap(struct packer *p, const struct msg_reap *r)
+{
+	pack_uint(p, r->horizon.v);
+	pack_uint(p, r->step);
+	pack_uint(p, r->waits_for.v);
+}
+
+static void take_reap(struct cursor *c, struct msg_reap *r)
+{
+	r->horizon.v = cursor_uint(c, UINT64_MAX);
+	r->step = (enum reap_step)cursor_uint(c, REAP_STEP_END - 1);
+	r->waits_for.v = cursor_uint(c, UINT64_MAX);
+}
+
 static void pack_scan(struct packer *p, const struct msg_scan *s)
 {
 	pack_uint(p, s->partition.v);
 	pack_bin(p, s->after);
 	pack_bool(p, s->objects);
+	pack_uint(p, s->round.v);
+	pack_uint(p, s->horizon.v);
 }
 
 static void take_scan(struct cursor *c, struct msg_scan *s)
@@ -323,6 +345,8 @@ static void take_scan(struct cursor *c, struct msg_scan *s)
 	s->partition.v = (uint32_t)cursor_uint(c, PARTITIONS_MAX - 1);
 	s->after = cursor_bin(c, HASH_BYTES + FULL_KEY_BYTES_MAX);
 	s->objects = cursor_bool(c);
+	s->round.v = cursor_uint(c, UINT64_MAX);
+	s->horizon.v = cursor_uint(c, UINT64_MAX);
 }
 
 static void pack_scan_reply(struct packer *p, const struct msg_scan_reply *s)
@@ -331,6 +355,7 @@ static void pack_scan_reply(struct packer *p, const struct msg_scan_reply *s)
 	pack_uint(p, s->err);
 	pack_bool(p, s->vouched);
 	pack_bool(p, s->done);
+	pack_uint(p, s->horizon.v);
 	pack_array(p, s->count);
 	for (uint32_t i = 0; i < s->count; i++) {
 		const struct scan_entry *e = &s->entries[i];
@@ -363,6 +388,7 @@ static void take_scan_reply(struct cursor *c, struct msg_scan_reply *s, struct s
 	s->err = take_err(c);
 	s->vouched = cursor_bool(c);
 	s->done = cursor_bool(c);
+	s->horizon.v = cursor_uint(c, UINT64_MAX);
 	s->count = cursor_array(c, SCAN_PAGE_ENTRIES_MAX);
 	s->entries = entries;
 	for (uint32_t i = 0; i < s->count && !c->bad; i++) {
@@ -433,6 +459,7 @@ static void pack_body(struct packer *p, const struct msg *m)
 	case MSG_PUT:
 		pack_bin(p, m->put.key);
 		pack_bin(p, m->put.object);
+		pack_uint(p, m->put.fence.v);
 		return;
 	case MSG_PUT_ACK: pack_uint(p, m->put_ack.err); return;
 	case MSG_GET:
@@ -459,6 +486,8 @@ static void pack_body(struct packer *p, const struct msg *m)
 		return;
 	case MSG_LIST: pack_list(p, &m->list); return;
 	case MSG_LIST_REPLY: pack_list_reply(p, &m->list_reply); return;
+	case MSG_REAP:
+	case MSG_REAP_DONE: pack_reap(p, &m->reap); return;
 	case MSG_TYPE_END: break;
 	}
 	unreachable();
@@ -471,6 +500,7 @@ static void take_body(struct cursor *c, struct msg *m, bool more, struct scan_en
 	case MSG_PUT:
 		m->put.key = take_key(c);
 		m->put.object = take_object(c);
+		m->put.fence.v = cursor_uint(c, UINT64_MAX);
 		return;
 	case MSG_PUT_ACK: m->put_ack.err = take_err(c); return;
 	case MSG_GET:
@@ -497,6 +527,8 @@ static void take_body(struct cursor *c, struct msg *m, bool more, struct scan_en
 		return;
 	case MSG_LIST: take_list(c, &m->list); return;
 	case MSG_LIST_REPLY: take_list_reply(c, &m->list_reply); return;
+	case MSG_REAP:
+	case MSG_REAP_DONE: take_reap(c, &m->reap); return;
 	case MSG_TYPE_END: break;
 	}
 	unreachable();

@@ -95,6 +95,7 @@ struct story {
 	uint64_t net_us[STORY_NODES][STORY_NODES];
 	bool cut[STORY_NODES][STORY_NODES];   /* what is sent is lost, and nobody is told */
 	bool twice[STORY_NODES][STORY_NODES]; /* what is sent arrives twice */
+	bool hold[STORY_NODES][STORY_NODES];  /* objects that are sent stay on the way until let_go() */
 	struct item item[STORY_ITEMS];
 	int items;
 	struct answer answer[STORY_ANSWERS];
@@ -105,6 +106,9 @@ struct story {
 	struct trace_step step[STORY_STEPS]; /* all that was told of traces, and by whom */
 	int step_node[STORY_STEPS], steps;
 	uint32_t siblings_max, coord_slots, replicas;
+	uint32_t n_val; /* of all keys; 0: as many replicas as the layout has */
+	struct bucket_type type;
+	uint64_t reap_period_us;
 	uint64_t hints_max, hint_bytes_max, hint_window_ms, stand_ins_max, stand_in_bytes_max;
 	uint64_t ttl_s;            /* of the next put */
 	bool if_none;              /* the next put is done only if nothing is there */
@@ -124,6 +128,9 @@ struct story {
 	uint64_t line_ms;
 	int line_node;
 	bool quiet; /* nothing is told */
+
+	bool compare_here;
+	struct compare_result compared; /* the last one; its examples are not kept */
 
 	/* The last answers about properties, and of a listing. */
 	bool props_here, list_done;
@@ -341,6 +348,7 @@ static inline void tell_message(struct story *s, int node, int from, const struc
 }
 
 #include "tests/scenario/story_world.h"
+#include "tests/scenario/story_disk.h"
 
 /* ---- what a test says ----------------------------------------------------------------------- */
 

@@ -29,7 +29,9 @@ static inline void packet_new(struct story *s, int from, int to, const struct ef
 {
 	struct packer measure = {0};
 	msg_pack(&measure, &f->send.msg);
-	struct item *i = item_new(s, ITEM_PACKET, to, s->now_us + s->net_us[from][to]);
+	bool held = s->hold[from][to] && f->send.msg.type == MSG_PUT;
+	uint64_t at = held ? UINT64_MAX : s->now_us + s->net_us[from][to];
+	struct item *i = item_new(s, ITEM_PACKET, to, at);
 	i->from = from;
 	i->start = 0; /* it may come after a restart: tickets tell */
 	i->len = measure.len;
@@ -132,7 +134,11 @@ static inline void story_perform(struct story *s, int node, const struct effect 
 		break;
 	case FX_REPLY_LIST: story_list_page(s, node, &f->list.page); break;
 	case FX_TRACE: story_trace(s, node, &f->trace); break;
-	case FX_REPLY_COMPARE: unreachable();
+	case FX_REPLY_COMPARE:
+		s->compared = f->compare.result;
+		s->compared.examples = NULL;
+		s->compare_here = true;
+		break;
 	}
 }
 
@@ -331,6 +337,7 @@ static inline struct node_config config_of(struct story *s, int node, struct byt
 	                        .siblings_max = s->siblings_max,
 	                        .read_all_one_in = s->read_all_one_in > 0 ? s->read_all_one_in : 1,
 	                        .read_whole_bytes = s->read_whole_bytes,
+	                        .reap_period_us = s->reap_period_us,
 	                        .coord_slots = s->coord_slots > 0 ? s->coord_slots : 64,
 	                        .replica_slots = 64,
 	                        .hints_max = s->hints_max,
@@ -338,6 +345,11 @@ static inline struct node_config config_of(struct story *s, int node, struct byt
 	                        .hint_window_ms = s->hint_window_ms,
 	                        .stand_ins_max = s->stand_ins_max,
 	                        .stand_in_bytes_max = s->stand_in_bytes_max};
+	s->type = (struct bucket_type){.name = BYTES("default"),
+	                               .change_count = 1,
+	                               .changes = {{.prop = PROP_n_val, .value = s->n_val}}};
+	c.types = &s->type;
+	c.type_count = s->n_val > 0;
 	for (int i = 0; i < STORY_NODES; i++) snprintf(addresses[i], 8, "%c:1", (char)('A' + i));
 	c.address = bytes_of_string(addresses[node]);
 	if (s->join != NULL)
@@ -417,6 +429,16 @@ static inline void node_drains(struct story *s, int node, bool on)
 static inline void cut(struct story *s, int x, int y, bool on)
 {
 	s->cut[x][y] = s->cut[y][x] = on;
+}
+
+/* What was held arrives now, and nothing more is held. */
+static inline void let_go(struct story *s, int from, int to)
+{
+	s->hold[from][to] = false;
+	for (int i = 0; i < s->items; i++) {
+		struct item *x = &s->item[i];
+		if (x->at_us == UINT64_MAX && x->from == from && x->node == to) x->at_us = s->now_us;
+	}
 }
 
 static inline void net_delay(struct story *s, int from, int to, uint64_t us)
@@ -591,55 +613,6 @@ static inline int session_get(struct story *s, int node, const char *key, int sh
 static inline int client_delete(struct story *s, int node, const char *key, int shown)
 {
 	return client_ask(s, node, REQUEST_DELETE, key, NULL, shown);
-}
-
-/* ---- looking into a store -------------------------------------------------------------------- */
-
-static inline struct bytes object_key(uint8_t to[264], const char *key)
-{
-	struct bytes full = full_key(to + 8, key);
-	put_u64be(to, key_hash_of(full).v);
-	return bytes_of(to, full.len + 8);
-}
-
-/* What is durable on a node under a key: siblings as text, "nothing", or "damaged". */
-static inline const char *held(struct story *s, int node, const char *key)
-{
-	static char text[512];
-	uint8_t to[264];
-	struct bytes value;
-	void *handle = NULL;
-	enum err e =
-		store_read(s->node[node].store, STORE_OBJECTS, object_key(to, key), false, &value, &handle);
-	if (e == ERR_NOT_FOUND) return "nothing";
-	if (e == ERR_CORRUPT) return "damaged";
-	object_text(s, text, value);
-	store_release(handle);
-	return text;
-}
-
-static inline bool count_record(void *context, const struct store_record *r)
-{
-	(void)r;
-	++*(uint32_t *)context;
-	return true;
-}
-
-/* Records of the hints family that are durable on a node. */
-static inline uint32_t hints_on(struct story *s, int node)
-{
-	uint32_t count = 0;
-	bool done;
-	assert_int_equal(store_scan(s->node[node].store, STORE_HINTS, BYTES_EMPTY, BYTES_EMPTY,
-	                            count_record, &count, &done),
-	                 ERR_OK);
-	return count;
-}
-
-static inline void rot(struct story *s, int node, const char *key)
-{
-	uint8_t to[264];
-	assert_true(store_mem_rot_key(s->node[node].store, STORE_OBJECTS, object_key(to, key), 77));
 }
 
 #endif

@@ -305,6 +305,25 @@ bool check_quorum(const struct history *h, struct check_failure *out)
 
 /* ---- sessions ----------------------------------------------------------------------------- */
 
+/* A tombstone that was shown may have been reaped; what it covered may not be there then. */
+static bool may_be_reaped(const struct history *h, uint32_t shown, uint32_t write)
+{
+	const struct hist_shown *s = &h->shown[shown];
+	if (h->writes[write].op != HIST_DELETE) return false;
+	for (uint32_t i = 0; i < s->count; i++) {
+		uint32_t seen = h->refs[s->first + i].write;
+		if (seen != HIST_NOBODY && history_is_before(h, seen, write)) return false;
+	}
+	return true;
+}
+
+/* It was on one disk only, as far as anybody was told, and this run spoils one. */
+static bool may_be_lost(const struct history *h, uint32_t write)
+{
+	const struct hist_write *w = &h->writes[write];
+	return w->fragile || (h->disks_fail && w->outcome != HIST_ACKED);
+}
+
 static bool session_in(const struct history *h, const struct hist_read *r,
                        struct check_failure *out)
 {
@@ -312,6 +331,7 @@ static bool session_in(const struct history *h, const struct hist_read *r,
 	for (uint32_t i = 0; i < s->count; i++) {
 		uint32_t id = h->refs[s->first + i].write;
 		if (id == HIST_NOBODY || accounts_for(h, r->shown, id, r->ended_us)) continue;
+		if (may_be_reaped(h, r->shown, id) || may_be_lost(h, id)) continue;
 		return fail(out, "session", r->key, id,
 		            "a read from %.6f s to %.6f s names the context that it was shown with, and "
 		            "shows neither it nor a successor",

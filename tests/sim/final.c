@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "base/panic.h"
+#include "core/actor.h"
 #include "core/object.h"
 #include "ring/ring.h"
 #include "tests/sim/counting.h"
@@ -33,6 +34,14 @@
 /* client_ref of a compare: this and the partition. */
 #define COMPARE_REF (1ULL << 62)
 #define DECODE_POOL_BYTES MIB(64)
+/* A tombstone that has been one for so long is to have been reaped: three of the longest periods. */
+#define DEAD_FOR_MS 30000
+
+struct final {
+	void *region, *state;
+	struct pool pool;   /* to read objects with */
+	struct hlc horizon; /* of reaping, the latest that any node knows */
+};
 
 enum round {
 	ROUND_IDLE,
@@ -119,26 +128,68 @@ static bool hints_were_dropped(const struct world *w)
 	return false;
 }
 
-static bool drained(const struct world *w, uint16_t proc)
+/* Objects with something dead in them for long enough that rounds of reaping came by. */
+struct dead {
+	struct hlc horizon;
+	struct arena arena;
+	uint32_t count;
+};
+
+static bool count_dead(void *context, const struct store_record *record)
+{
+	struct dead *d = context;
+	struct object o, rest;
+	struct arena_mark mark = arena_mark(&d->arena);
+	bool read = object_decode(&d->arena, record->value, &o) == ERR_OK &&
+	            object_reap(&d->arena, &o, d->horizon, &rest);
+	d->count += read && rest.sibling_count < o.sibling_count;
+	arena_release(&d->arena, mark);
+	return true;
+}
+
+static uint32_t dead_objects(struct world *w, uint16_t proc)
+{
+	struct dead d = {.horizon = hlc_at_ms(world_wall(w, proc).ms - DEAD_FOR_MS)};
+	bool done = false;
+	arena_init(&d.arena, &w->final->pool);
+	enum err err = store_scan(w->procs[proc].disk.store, STORE_OBJECTS, BYTES_EMPTY, BYTES_EMPTY,
+	                          count_dead, &d, &done);
+	assert(err == ERR_OK);
+	arena_free(&d.arena);
+	return d.count;
+}
+
+static bool drained(struct world *w, uint16_t proc)
 {
 	struct node_metrics m;
 	node_metrics(w->procs[proc].node, &m);
 	return m.hints == 0 && m.stand_ins == 0 && m.suspect_partitions == 0 &&
 	       m.coord_slots_used == 0 && m.replica_slots_used == 0 && m.keys_in_flight == 0 &&
-	       hint_records(w, proc) == 0;
+	       hint_records(w, proc) == 0 && dead_objects(w, proc) == 0;
 }
 
 static void fail_undrained(struct world *w, uint16_t proc)
 {
 	struct node_metrics m;
 	node_metrics(w->procs[proc].node, &m);
-	world_fail(w, "P4", HIST_NOBODY, HIST_NOBODY,
-	           "%s has not come to rest: %llu hints, %llu stand-in copies, %u hint records, %llu "
-	           "suspect partitions, %llu + %llu requests, %llu keys in flight",
-	           w->procs[proc].name, (unsigned long long)m.hints, (unsigned long long)m.stand_ins,
-	           hint_records(w, proc), (unsigned long long)m.suspect_partitions,
-	           (unsigned long long)m.coord_slots_used, (unsigned long long)m.replica_slots_used,
-	           (unsigned long long)m.keys_in_flight);
+	for (uint16_t i = 0; i < w->options.nodes; i++) {
+		struct node_reaping r;
+		struct node_metrics its;
+		node_reaping(w->procs[i].node, &r);
+		node_metrics(w->procs[i].node, &its);
+		trace_world(w, "%s: horizon %llx%s; round %llx, step %u waits for %llx; %llu stand-ins",
+		            w->procs[i].name, (unsigned long long)r.horizon.v,
+		            r.mortal ? ", holds mortals" : "", (unsigned long long)r.round.v, r.step,
+		            (unsigned long long)r.waits_for.v, (unsigned long long)its.stand_ins);
+	}
+	world_fail(
+		w, "P4", HIST_NOBODY, HIST_NOBODY,
+		"%s has not come to rest: %llu hints, %llu stand-in copies, %u hint records, %llu "
+		"suspect partitions, %llu + %llu requests, %llu keys in flight, %u with something dead",
+		w->procs[proc].name, (unsigned long long)m.hints, (unsigned long long)m.stand_ins,
+		hint_records(w, proc), (unsigned long long)m.suspect_partitions,
+		(unsigned long long)m.coord_slots_used, (unsigned long long)m.replica_slots_used,
+		(unsigned long long)m.keys_in_flight, dead_objects(w, proc));
 }
 
 /* ---- looking into the stores ---------------------------------------------------------------- */
@@ -181,6 +232,8 @@ static void look_at(struct look *k, uint32_t key, const struct store_record *rec
 	if (record != NULL && object_decode(&k->arena, record->value, &object) != ERR_OK)
 		world_fail(w, "P4", key, HIST_NOBODY, "%s stores what is no object",
 		           w->procs[k->proc].name);
+	/* A round of reaping may be half way through its sweep. */
+	if (!object_reap(&k->arena, &object, w->final->horizon, &object)) unreachable();
 	if (w->failed) return;
 	stored.shown = history_shown_new(&w->history, key);
 	for (uint32_t i = 0; i < object.sibling_count; i++)
@@ -214,10 +267,10 @@ static bool find_record(void *context, const struct store_record *record)
 	return false;
 }
 
-static void look_into(struct world *w, uint16_t proc, struct pool *pool)
+static void look_into(struct world *w, uint16_t proc)
 {
 	struct look look = {.w = w, .proc = proc};
-	arena_init(&look.arena, pool);
+	arena_init(&look.arena, &w->final->pool);
 	for (uint32_t key = 0; key < SIM_KEYS && !w->failed; key++) {
 		struct find f = {workload_key(w, key), &look, key, false};
 		bool done = false;
@@ -232,14 +285,13 @@ static void look_into(struct world *w, uint16_t proc, struct pool *pool)
 
 static void look_into_all(struct world *w)
 {
-	struct pool pool;
-	void *region = malloc(DECODE_POOL_BYTES),
-		 *state = calloc(1, pool_state_bytes(DECODE_POOL_BYTES));
-	assert(region != NULL && state != NULL);
-	pool_init(&pool, region, DECODE_POOL_BYTES, state);
-	for (uint16_t i = 0; i < w->options.nodes && !w->failed; i++) look_into(w, i, &pool);
-	free(region);
-	free(state);
+	w->final->horizon.v = 0;
+	for (uint16_t i = 0; i < w->options.nodes; i++) {
+		struct node_reaping r;
+		node_reaping(w->procs[i].node, &r);
+		w->final->horizon = hlc_max(w->final->horizon, r.horizon);
+	}
+	for (uint16_t i = 0; i < w->options.nodes && !w->failed; i++) look_into(w, i);
 }
 
 /* ---- compare, as an operator would --------------------------------------------------------- */
@@ -379,6 +431,23 @@ static void checking(struct world *w)
 		if (operator_is_content(w)) stage_set(w, STAGE_OVER);
 		break;
 	}
+}
+
+void final_init(struct world *w)
+{
+	struct final *f = w->final = calloc(1, sizeof *f);
+	assert(f != NULL);
+	f->region = malloc(DECODE_POOL_BYTES);
+	f->state = calloc(1, pool_state_bytes(DECODE_POOL_BYTES));
+	assert(f->region != NULL && f->state != NULL);
+	pool_init(&f->pool, f->region, DECODE_POOL_BYTES, f->state);
+}
+
+void final_free(struct world *w)
+{
+	free(w->final->region);
+	free(w->final->state);
+	free(w->final);
 }
 
 void final_on_stage(struct world *w, const struct agenda_item *item)

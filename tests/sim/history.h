@@ -92,6 +92,7 @@ struct history {
 	uint32_t *by_key_count, *by_key_room;
 	uint32_t dot_clash_a, dot_clash_b; /* the first two writes that share a dot, or one twice */
 	bool dot_clash;
+	bool disks_fail; /* one of them may lose what it holds */
 };
 
 /* n: replicas of a key. */

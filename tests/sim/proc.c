@@ -52,18 +52,20 @@ static void config_fill(struct world *w, uint16_t proc, struct node_config *c,
 	static const uint32_t reads_all[3] = {1, READ_ALL_ONE_IN, 1000};
 	bool tight = w->options.faults != 0 && w->options.seed % 8 == 7;
 	for (uint32_t i = 0; i < w->options.nodes; i++) join[i] = bytes_of_string(w->procs[i].address);
-	*c = (struct node_config){.name = bytes_of_string(p->name),
-	                          .address = bytes_of_string(p->address),
-	                          .join = join,
-	                          .join_count = w->options.nodes,
-	                          .expect = w->options.nodes,
-	                          .partitions = SIM_PARTITIONS,
-	                          .replicas = w->history.replicas_n,
-	                          .hint_after_us = tight ? MS(20) : 0,
-	                          .read_all_one_in = reads_all[w->options.seed / 8 % 3],
-	                          .read_whole_bytes = w->options.seed / 24 % 2 == 0 ? 1 : 64,
-	                          .coord_slots = tight ? 8 : 64,
-	                          .replica_slots = tight ? 8 : 128};
+	*c =
+		(struct node_config){.name = bytes_of_string(p->name),
+	                         .address = bytes_of_string(p->address),
+	                         .join = join,
+	                         .join_count = w->options.nodes,
+	                         .expect = w->options.nodes,
+	                         .partitions = SIM_PARTITIONS,
+	                         .replicas = w->history.replicas_n,
+	                         .hint_after_us = tight ? MS(20) : 0,
+	                         .reap_period_us = SECONDS(2) + SECONDS(4) * (w->options.seed / 48 % 3),
+	                         .read_all_one_in = reads_all[w->options.seed / 8 % 3],
+	                         .read_whole_bytes = w->options.seed / 24 % 2 == 0 ? 1 : 64,
+	                         .coord_slots = tight ? 8 : 64,
+	                         .replica_slots = tight ? 8 : 128};
 	if (world_may(w, FAULT_NOROOM) && w->options.seed % 4 == 1) {
 		bool hints_too = w->options.seed % 8 == 1;
 		c->stand_ins_max = 4;

@@ -47,7 +47,9 @@ static const char *type_name(enum msg_type type)
 	                                                [MSG_SCAN_REPLY] = "scan-reply",
 	                                                [MSG_PROPOSE] = "propose",
 	                                                [MSG_VOTE] = "vote",
-	                                                [MSG_LAYOUT] = "layout"};
+	                                                [MSG_LAYOUT] = "layout",
+	                                                [MSG_REAP] = "reap",
+	                                                [MSG_REAP_DONE] = "reap-done"};
 	assert(type > 0 && type < MSG_TYPE_END);
 	return names[type] == NULL ? "?" : names[type];
 }

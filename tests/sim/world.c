@@ -330,9 +330,11 @@ void world_init(struct world *w, const struct sim_options *options)
 	assert(w->fx != NULL && w->scan_entries != NULL);
 	uint32_t n = options->nodes < REPLICAS_DEFAULT ? options->nodes : REPLICAS_DEFAULT;
 	history_init(&w->history, SIM_KEYS, n);
+	w->history.disks_fail = world_may(w, FAULT_ROT) || world_may(w, FAULT_OLDCOPY);
 	for (uint16_t i = 0; i < options->nodes; i++) proc_init(w, i);
 	workload_init(w);
 	counting_init(w);
+	final_init(w);
 	tracing_init(w);
 	operator_init(w);
 	fault_init(w);
@@ -362,6 +364,7 @@ void world_free(struct world *w)
 	counting_free(w);
 	tracing_free(w);
 	operator_free(w);
+	final_free(w);
 	history_free(&w->history);
 	free(w->agenda);
 	free(w->scan_entries);

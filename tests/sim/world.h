@@ -153,6 +153,7 @@ struct world {
 	struct counting *counting;
 	struct tracing *tracing;
 	struct operator* operator;
+	struct final *final;
 	struct history history;
 	struct trace trace;
 	bool compare_open;

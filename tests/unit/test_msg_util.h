@@ -88,6 +88,9 @@ static inline void make_heartbeat(struct maker *g, struct msg_heartbeat *h)
 	h->wall_ms = some_number(g, UINT64_MAX);
 	h->start_nonce = some_number(g, UINT64_MAX);
 	h->beat = some_number(g, UINT64_MAX);
+	h->horizon.v = some_number(g, UINT64_MAX);
+	h->fence.v = some_number(g, UINT64_MAX);
+	h->mortal = some_bool(g);
 	h->heard_nonce = some_number(g, UINT64_MAX);
 	h->heard_beat = some_number(g, UINT64_MAX);
 	h->epoch.v = some_number(g, UINT64_MAX);
@@ -164,6 +167,7 @@ static inline void make_scan_reply(struct maker *g, struct msg_scan_reply *s)
 	s->err = some_err(g);
 	s->vouched = some_bool(g);
 	s->done = some_bool(g);
+	s->horizon.v = some_number(g, UINT64_MAX);
 	s->count = (uint32_t)some_number(g, ENTRIES);
 	s->entries = g->entries;
 	for (uint32_t i = 0; i < s->count; i++) {
@@ -181,7 +185,10 @@ static inline void make_body(struct maker *g, struct msg *m)
 {
 	switch (m->type) {
 	case MSG_HEARTBEAT: make_heartbeat(g, &m->heartbeat); break;
-	case MSG_PUT: m->put = (struct msg_put){some_key(g, 0), some_bytes(g, 70000)}; break;
+	case MSG_PUT:
+		m->put =
+			(struct msg_put){some_key(g, 0), some_bytes(g, 70000), {some_number(g, UINT64_MAX)}};
+		break;
 	case MSG_PUT_ACK: m->put_ack.err = some_err(g); break;
 	case MSG_GET: m->get = (struct msg_get){some_key(g, 0), some_bool(g)}; break;
 	case MSG_GET_REPLY:
@@ -198,6 +205,8 @@ static inline void make_body(struct maker *g, struct msg *m)
 		m->scan.partition.v = (uint32_t)some_number(g, PARTITIONS_MAX - 1);
 		m->scan.after = some_bytes(g, 8 + FULL_KEY_BYTES_MAX);
 		m->scan.objects = some_bool(g);
+		m->scan.round.v = some_number(g, UINT64_MAX);
+		m->scan.horizon.v = some_number(g, UINT64_MAX);
 		break;
 	case MSG_SCAN_REPLY: make_scan_reply(g, &m->scan_reply); break;
 	case MSG_PROPOSE: m->propose.layout = some_bytes(g, 70000); break;
@@ -213,6 +222,12 @@ static inline void make_body(struct maker *g, struct msg *m)
 		m->held_ask = (struct msg_held_ask){some_bytes(g, PREFIX_BYTES_MAX), some_bool(g)};
 		break;
 	case MSG_HELD: m->held = (struct msg_held){some_err(g), some_bool(g)}; break;
+	case MSG_REAP:
+	case MSG_REAP_DONE:
+		m->reap.horizon.v = some_number(g, UINT64_MAX);
+		m->reap.step = (enum reap_step)some_number(g, REAP_STEP_END - 1);
+		m->reap.waits_for.v = some_number(g, UINT64_MAX);
+		break;
 	case MSG_LIST:
 		m->list.partition.v = (uint32_t)some_number(g, PARTITIONS_MAX - 1);
 		m->list.after = some_bytes(g, 8 + FULL_KEY_BYTES_MAX);
@@ -291,6 +306,8 @@ static inline void same_heartbeat(const struct msg_heartbeat *a, const struct ms
 	assert_true(a->wall_ms == b->wall_ms && a->start_nonce == b->start_nonce);
 	assert_true(a->beat == b->beat && a->heard_nonce == b->heard_nonce);
 	assert_true(a->heard_beat == b->heard_beat);
+	assert_true(a->horizon.v == b->horizon.v && a->mortal == b->mortal);
+	assert_true(a->fence.v == b->fence.v);
 	assert_true(a->epoch.v == b->epoch.v && a->answer == b->answer && a->expect == b->expect);
 	assert_true(a->join_count == b->join_count && a->weight == b->weight);
 	same_bytes(a->name, b->name);
@@ -335,6 +352,7 @@ static inline void same_forward_reply(const struct msg_forward_reply *a,
 static inline void same_scan_reply(const struct msg_scan_reply *a, const struct msg_scan_reply *b)
 {
 	assert_true(a->err == b->err && a->vouched == b->vouched && a->done == b->done);
+	assert_true(a->horizon.v == b->horizon.v);
 	assert_int_equal(a->count, b->count);
 	for (uint32_t i = 0; i < a->count; i++) {
 		const struct scan_entry *e = &a->entries[i], *f = &b->entries[i];
@@ -354,6 +372,7 @@ static inline void same(const struct msg *a, const struct msg *b)
 	case MSG_PUT:
 		same_bytes(a->put.key, b->put.key);
 		same_bytes(a->put.object, b->put.object);
+		assert_true(a->put.fence.v == b->put.fence.v);
 		break;
 	case MSG_PUT_ACK: assert_int_equal(a->put_ack.err, b->put_ack.err); break;
 	case MSG_GET:
@@ -373,6 +392,8 @@ static inline void same(const struct msg *a, const struct msg *b)
 		assert_int_equal(a->scan.partition.v, b->scan.partition.v);
 		same_bytes(a->scan.after, b->scan.after);
 		assert_int_equal(a->scan.objects, b->scan.objects);
+		assert_true(a->scan.round.v == b->scan.round.v);
+		assert_true(a->scan.horizon.v == b->scan.horizon.v);
 		break;
 	case MSG_SCAN_REPLY: same_scan_reply(&a->scan_reply, &b->scan_reply); break;
 	case MSG_PROPOSE: same_bytes(a->propose.layout, b->propose.layout); break;
@@ -391,6 +412,12 @@ static inline void same(const struct msg *a, const struct msg *b)
 	case MSG_HELD:
 		assert_int_equal(a->held.err, b->held.err);
 		assert_int_equal(a->held.held, b->held.held);
+		break;
+	case MSG_REAP:
+	case MSG_REAP_DONE:
+		assert_true(a->reap.horizon.v == b->reap.horizon.v);
+		assert_int_equal(a->reap.step, b->reap.step);
+		assert_true(a->reap.waits_for.v == b->reap.waits_for.v);
 		break;
 	case MSG_LIST:
 		assert_int_equal(a->list.partition.v, b->list.partition.v);
