@@ -101,6 +101,23 @@ static json_t *counters_json(const struct loop *l)
 	return o;
 }
 
+static json_t *reaping_json(const struct loop *l, const struct layout *y)
+{
+	static const char *const steps[REAP_STEP_END] = {"none", "promise", "match", "prove", "sweep"};
+	struct node_reaping r;
+	json_t *o = json_object();
+	node_reaping(l->node, &r);
+	int index = y == NULL ? -1 : layout_find(y, r.waits_for);
+	set(o, "waiting", json_boolean(r.mortal));
+	set_number(o, "horizon_ms", r.horizon.v >> 16);
+	set(o, "step", json_string(steps[r.step]));
+	set_number(o, "round_ms", r.step == REAP_IDLE ? 0 : r.round.v >> 16);
+	if (index < 0) return o;
+	set_hex(o, "waits_for_id", r.waits_for.v);
+	set_bytes(o, "waits_for", y->members[index].name);
+	return o;
+}
+
 static int status(const struct loop *l, struct buffer *to)
 {
 	const struct layout *y = node_layout(l->node);
@@ -108,6 +125,7 @@ static int status(const struct loop *l, struct buffer *to)
 	set(o, "node", node_json(l));
 	set(o, "cluster", y == NULL ? json_null() : cluster_json(y));
 	set(o, "members", y == NULL ? json_array() : members_json(l, y));
+	set(o, "reaping", reaping_json(l, y));
 	set(o, "counters", counters_json(l));
 	dump(o, to);
 	return 200;

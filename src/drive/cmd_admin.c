@@ -107,6 +107,23 @@ static void print_members(const json_t *members)
 	}
 }
 
+static void print_reaping(const json_t *document)
+{
+	const json_t *reaping = json_object_get(document, "reaping");
+	const json_t *counters = json_object_get(document, "counters");
+	const char *step = text_of(reaping, "step"), *who = text_of(reaping, "waits_for");
+	printf("reaping  ");
+	if (number_of(reaping, "horizon_ms") == 0)
+		printf("nothing was let go of yet");
+	else
+		printf("what was dead %lld s ago is gone", number_of(counters, "reap_horizon_seconds"));
+	if (strcmp(step, "none") != 0)
+		printf("; a round is at `%s`, and waits for %s", step, who[0] ? who : "nobody");
+	else if (is_true(reaping, "waiting"))
+		printf("; more waits for the next round");
+	printf("\n");
+}
+
 static void print_status(const json_t *document)
 {
 	const json_t *node = json_object_get(document, "node");
@@ -128,6 +145,7 @@ static void print_status(const json_t *document)
 		number_of(counters, "stand_ins_oldest_seconds"), number_of(counters, "hints"),
 		number_of(counters, "hint_bytes"), number_of(counters, "hints_oldest_seconds"),
 		number_of(counters, "suspect_partitions"));
+	print_reaping(document);
 	print_members(json_object_get(document, "members"));
 }
 

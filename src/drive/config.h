@@ -44,6 +44,8 @@
 	X(hint_after_ms, NUMBER, 1, 60000, "500", "a replica this late gets a hint")                   \
 	X(hint_window_ms, NUMBER, 1000, 2592000000, "10800000",                                        \
 	  "hints older than this are dropped, and read repair is left to mend it")                     \
+	X(reap_period_ms, NUMBER, 100, 86400000, "300000",                                             \
+	  "between two rounds that let go of tombstones and of what has expired")                      \
 	X(hint_bytes_max, BYTES, KIB(4), MIB(1048576), "1g",                                           \
 	  "hints kept for other nodes, in bytes; above it: dropped")                                   \
 	X(stand_ins_max, NUMBER, 1, STAND_INS_MAX, "10000000",                                         \

@@ -141,6 +141,22 @@ static void render_peers(const struct loop *l, struct buffer *to)
 	}
 }
 
+/* Who holds up a round of reaping; nobody while none is under way. */
+static void render_reaping(const struct loop *l, struct buffer *to)
+{
+	const struct layout *y = node_layout(l->node);
+	struct node_reaping r;
+	if (y == NULL) return;
+	node_reaping(l->node, &r);
+	head(to, "reap_waits_for", "gauge", "1 for the member that the round of reaping waits for");
+	for (uint32_t i = 0; i < y->member_count; i++) {
+		buffer_printf(to, "dunlin_reap_waits_for{peer=\"");
+		render_label(to, y->members[i].name);
+		buffer_printf(to, "\",id=\"%016llx\"} %d\n", (unsigned long long)y->members[i].id.v,
+		              r.waits_for.v == y->members[i].id.v);
+	}
+}
+
 static void render_sync(struct buffer *to, const struct storer_stats *st)
 {
 	uint64_t below = 0;
@@ -290,6 +306,7 @@ void metrics_render(const struct loop *l, struct buffer *to)
 	render_http(l, to);
 	render_latency(l, to);
 	render_peers(l, to);
+	render_reaping(l, to);
 	render_store(l, to);
 	render_connections(l, to);
 	render_process(to);

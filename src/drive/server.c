@@ -163,6 +163,7 @@ static bool open_node(struct server *s)
 	                        .siblings_max = (uint32_t)c->siblings_max,
 	                        .hint_after_us = MS(c->hint_after_ms),
 	                        .hint_window_ms = c->hint_window_ms,
+	                        .reap_period_us = c->reap_period_ms * 1000,
 	                        .hint_bytes_max = c->hint_bytes_max,
 	                        .stand_ins_max = c->stand_ins_max,
 	                        .stand_in_bytes_max = c->stand_in_bytes_max,
