@@ -198,10 +198,19 @@ void disk_on_scan(struct world *w, const struct agenda_item *item)
 
 /* ---- writes --------------------------------------------------------------------------------- */
 
+/* Eight bytes at a time, since all that is written passes here twice. */
 static uint64_t sum_bytes(uint64_t sum, struct bytes b)
 {
-	sum = (sum ^ b.len) * 0x100000001b3U;
-	for (size_t i = 0; i < b.len; i++) sum = (sum ^ b.data[i]) * 0x100000001b3U;
+	const uint8_t *at = b.data;
+	size_t left = b.len;
+	sum = (sum ^ b.len) * 0x9e3779b97f4a7c15U;
+	for (; left >= 8; at += 8, left -= 8) {
+		uint64_t word;
+		memcpy(&word, at, sizeof word);
+		sum = (sum ^ word) * 0x9e3779b97f4a7c15U;
+		sum ^= sum >> 29;
+	}
+	for (; left > 0; at++, left--) sum = (sum ^ *at) * 0x100000001b3U;
 	return sum;
 }
 

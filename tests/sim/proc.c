@@ -7,12 +7,15 @@
  *     +----------------+--------------------------+
  *
  * Memory of the node is fresh and zeroed at each start; the pool behind it keeps the garbage of the
- * last life, as mmap'd memory of a real process need not be zero either. */
+ * last life, as mmap'd memory of a real process need not be zero either. Both are mapped, so that what a
+ * node never touches costs nothing: a start would be dearer than a virtual second else. */
 #include "tests/sim/proc.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/panic.h"
@@ -23,23 +26,55 @@
 #include "tests/sim/trace.h"
 #include "tests/sim/workload.h"
 
+/* ---- memory --------------------------------------------------------------------------------- */
+
+static void *map(size_t bytes, int file)
+{
+	int flags = MAP_PRIVATE | (file < 0 ? MAP_ANONYMOUS : 0);
+	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, file, 0);
+	assert(at != MAP_FAILED);
+	return at;
+}
+
+/* One file of garbage for all pools of all runs; each has its own copy of the pages that it writes. */
+static int garbage(void)
+{
+	static int file = -1;
+	static const size_t page = KIB(64);
+	if (file >= 0) return file;
+	file = memfd_create("garbage", 0);
+	uint8_t *bytes = malloc(page);
+	assert(file >= 0 && bytes != NULL);
+	memset(bytes, 0xa5, page);
+	for (size_t at = 0; at < SIM_POOL_BYTES; at += page) {
+		ssize_t wrote = write(file, bytes, page);
+		assert(wrote == (ssize_t)page);
+	}
+	free(bytes);
+	return file;
+}
+
+static void memory_free(struct proc *p)
+{
+	if (p->memory != NULL) munmap(p->memory, p->memory_bytes);
+	p->memory = NULL;
+}
+
 void proc_init(struct world *w, uint16_t proc)
 {
 	struct proc *p = &w->procs[proc];
 	*p = (struct proc){.state = PROC_DOWN, .tick_us = UINT64_MAX, .effects_left = -1};
 	snprintf(p->name, sizeof p->name, "n%u", (unsigned)proc + 1);
 	snprintf(p->address, sizeof p->address, "10.0.0.%u:8099", (unsigned)proc + 1);
-	p->pool = malloc(SIM_POOL_BYTES);
-	assert(p->pool != NULL);
-	memset(p->pool, 0xa5, SIM_POOL_BYTES);
+	p->pool = map(SIM_POOL_BYTES, garbage());
 	disk_init(w, proc);
 }
 
 void proc_free(struct world *w, uint16_t proc)
 {
 	struct proc *p = &w->procs[proc];
-	free(p->memory);
-	free(p->pool);
+	memory_free(p);
+	munmap(p->pool, SIM_POOL_BYTES);
 	disk_free(w, proc);
 }
 
@@ -101,10 +136,8 @@ void proc_start(struct world *w, uint16_t proc)
 	struct node_config config;
 	struct bytes join[SIM_NODES_MAX];
 	config_fill(w, proc, &config, join);
-	size_t bytes = (node_memory(&config) + 63) / 64 * 64;
-	p->memory = aligned_alloc(64, bytes);
-	assert(p->memory != NULL);
-	memset(p->memory, 0, bytes);
+	p->memory_bytes = node_memory(&config);
+	p->memory = map(p->memory_bytes, -1);
 	p->node = node_init(p->memory, &config, p->pool, SIM_POOL_BYTES);
 	p->state = PROC_UP;
 	p->start++;
@@ -149,8 +182,7 @@ void proc_crash(struct world *w, uint16_t proc, uint64_t restart_us)
 	if (world_may(w, FAULT_NOROOM)) w->fault_count[FAULT_NOROOM] += proc_refused(w, proc);
 	disk_crash(w, proc);
 	p->node = NULL;
-	free(p->memory);
-	p->memory = NULL;
+	memory_free(p);
 	p->effects_left = -1;
 	net_died(w, proc);
 	workload_on_crash(w, proc);

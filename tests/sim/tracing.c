@@ -7,7 +7,7 @@
  *       write that is acknowledged had as many as it needed
  *   T5  what it says was answered is what the client got
  *
- * Numbers of traces are those of the workload's requests, so they name one request each. */
+ * The workload numbers its traces, so a number names one request. */
 #include "tests/sim/tracing.h"
 
 #include <stdlib.h>
@@ -26,8 +26,8 @@ struct told {
 };
 
 struct tracing {
-	struct told *told; /* [trace id][process] */
-	uint64_t room;     /* trace ids */
+	struct told *told; /* [trace][process] */
+	uint64_t room;     /* traces */
 };
 
 void tracing_init(struct world *w)
@@ -47,13 +47,13 @@ static struct told *told_of(struct world *w, uint16_t proc, struct trace_id trac
 	struct tracing *t = w->tracing;
 	if (trace.v >= t->room) {
 		uint64_t room = trace.v * 2 + 1024;
-		t->told = realloc(t->told, room * SIM_NODES_MAX * sizeof *t->told);
+		t->told = realloc(t->told, room * w->options.nodes * sizeof *t->told);
 		assert(t->told != NULL);
-		memset(t->told + t->room * SIM_NODES_MAX, 0,
-		       (room - t->room) * SIM_NODES_MAX * sizeof *t->told);
+		memset(t->told + t->room * w->options.nodes, 0,
+		       (room - t->room) * w->options.nodes * sizeof *t->told);
 		t->room = room;
 	}
-	return &t->told[trace.v * SIM_NODES_MAX + proc];
+	return &t->told[trace.v * w->options.nodes + proc];
 }
 
 static void lie(struct world *w, uint16_t proc, const struct trace_step *s, const char *what)

@@ -231,6 +231,11 @@ static void copy_value(struct world *w, struct request_copy *r, const struct op 
 	r->request.meta = bytes_of(r->meta, sizeof r->meta);
 }
 
+static struct trace_id trace_of(uint32_t op)
+{
+	return (struct trace_id){op / TRACED_ONE_IN + 1};
+}
+
 /* Send the operation; the caller has found a node. */
 static void op_send(struct world *w, struct op op, const struct held *held)
 {
@@ -251,7 +256,7 @@ static void op_send(struct world *w, struct op op, const struct held *held)
 	r->request =
 		(struct request){.op = op.op, .key = workload_key(w, op.key), .options = op.options};
 	/* Chosen by number, not by chance: a seed is the same run whoever is traced. */
-	if (id % TRACED_ONE_IN == 0) r->request.trace.v = id + 1;
+	if (id % TRACED_ONE_IN == 0) r->request.trace = trace_of(id);
 	if (op.condition != 0)
 		copy_condition(r, &op, held);
 	else if (held != NULL)
@@ -601,7 +606,7 @@ void workload_on_reply(struct world *w, uint16_t proc, struct client_ref client,
 	          op->op == REQUEST_GET ? -1 : (int)op->write, reply->sibling_count);
 	world_note(w, (uint64_t)reply->err << 32 ^ reply->dot.at.v ^ reply->sibling_count);
 	if ((client.v - 1) % TRACED_ONE_IN == 0)
-		tracing_on_reply(w, proc, (struct trace_id){client.v}, reply);
+		tracing_on_reply(w, proc, trace_of((uint32_t)client.v - 1), reply);
 	if (op->replied)
 		world_fail(w, "P7", op->key, op->write, "%s answered one request twice",
 		           w->procs[proc].name);

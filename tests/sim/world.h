@@ -89,6 +89,7 @@ struct proc {
 	enum proc_state state;
 	struct node *node; /* NULL while down */
 	void *memory, *pool;
+	size_t memory_bytes;
 	struct node_id id;      /* of the last start; 0 before the first */
 	uint32_t start;         /* counts starts */
 	uint32_t pauses;        /* counts them */
