@@ -234,12 +234,16 @@ bool hint_count_page(struct node *n, struct chore *ch, const struct event *ev, s
 	hint_believe(n, t);
 	n->courier.oldest_hint_ms = t->oldest_hint_ms;
 	n->courier.oldest_stand_in_ms = t->oldest_stand_in_ms;
-	if (ev->scanned.done || ev->scanned.err != ERR_OK || ev->scanned.count == 0) return true;
-	bool ok = true;
+	if (ev->scanned.err == ERR_OK && (ev->scanned.done || ev->scanned.count == 0)) return true;
+	bool ok = ev->scanned.err == ERR_OK;
+	struct bytes after = BYTES_EMPTY;
 	arena_free(&ch->slot.arena);
-	struct bytes last = ev->scanned.records[ev->scanned.count - 1].key;
-	struct bytes after = arena_copy(&ch->slot.arena, last, &ok);
-	if (!ok) return true;
+	if (ok)
+		after = arena_copy(&ch->slot.arena, ev->scanned.records[ev->scanned.count - 1].key, &ok);
+	if (!ok) { /* the rest was not counted: sweeps find out */
+		n->courier.uncertain = true;
+		return true;
+	}
 	emit_scan(fx, &ch->slot, STORE_HINTS, after, BYTES_EMPTY, UINT32_MAX, HINT_PAGE_BYTES);
 	return false;
 }

@@ -234,8 +234,9 @@ static void on_read(struct node *n, const struct event *ev, struct effects *fx)
 	}
 }
 
-/* Of records that an older version wrote the bytes are not known: there it ends at nothing. */
-static void change_bytes(uint64_t *held, int64_t by)
+/* Not all that is held may have been counted yet, and of records that an older version wrote the bytes
+ * are not known: it ends at nothing. */
+static void change(uint64_t *held, int64_t by)
 {
 	*held = by < 0 && (uint64_t)-by > *held ? 0 : *held + (uint64_t)by;
 }
@@ -254,10 +255,10 @@ static void account(struct node *n, struct slot *s, enum err e)
 		if (e == ERR_FULL) n->full_until = instant_after(n->now, STORE_FULL_PAUSE_US);
 		return;
 	}
-	n->counters.hints += (uint64_t)(int64_t)w->hints;
-	n->counters.stand_ins += (uint64_t)(int64_t)w->stand_ins;
-	change_bytes(&n->counters.hint_bytes, w->hint_bytes);
-	change_bytes(&n->counters.stand_in_bytes, w->stand_in_bytes);
+	change(&n->counters.hints, w->hints);
+	change(&n->counters.stand_ins, w->stand_ins);
+	change(&n->counters.hint_bytes, w->hint_bytes);
+	change(&n->counters.stand_in_bytes, w->stand_in_bytes);
 	if (w->hints > 0) n->counters.hints_kept += (uint64_t)w->hints;
 	if (ticket_pool(s->self) != SLOT_CHORE) n->memory.dirty = true;
 }

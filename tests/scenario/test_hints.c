@@ -162,6 +162,27 @@ static void two_primaries_down_get_a_hint_each(void **state)
 	assert_string_equal(held(s, B, "k"), "v1");
 }
 
+/* The disk gives an error when the hints are counted, once: they are there all the same. */
+static void hints_that_could_not_be_counted_at_the_start_are_found_later(void **state)
+{
+	struct story *s = *state;
+	begin(s, 3);
+	node_dies(s, C);
+	run(s, 5);
+	put(s, A, "k", "v1", NOTHING);
+	run(s, 20);
+	node_dies(s, A);
+	node_starts(s, A);
+	store_mem_fail_reads(s->node[A].store, 1);
+	run(s, 1000);
+	assert_int_equal(hints_on(s, A), 1);
+	node_starts(s, C);
+	run(s, 60000);
+	assert_string_equal(held(s, C, "k"), "v1");
+	assert_int_equal(hints_on(s, A), 0);
+	assert_int_equal(metrics_of(s, A).hints, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -173,6 +194,7 @@ int main(void)
 		STORY(hints_for_one_key_are_one_delivery_of_what_is_there_now),
 		STORY(a_write_during_the_delivery_keeps_its_own_hint),
 		STORY(two_primaries_down_get_a_hint_each),
+		STORY(hints_that_could_not_be_counted_at_the_start_are_found_later),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
