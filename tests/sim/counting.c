@@ -16,15 +16,17 @@
 #include "ring/ring.h"
 #include "tests/sim/choose.h"
 #include "tests/sim/counts.h"
+#include "tests/sim/fault.h"
 #include "tests/sim/trace.h"
 
-#define CLIENTS 5
+#define CLIENTS SIM_COUNTERS_MAX
 #define AT_A_TIME 3
 #define KEY_BYTES 32
 #define THINK_US MS(500)
 #define ANSWER_SLACK_US SECONDS(3)
 
 struct client {
+	struct prng chance;
 	bool busy, adds;
 	uint32_t id; /* of the increment */
 	uint16_t proc;
@@ -50,6 +52,8 @@ void counting_init(struct world *w)
 	w->counting = g;
 	g->counts.replicas_n = w->history.replicas_n;
 	for (uint32_t i = 0; i < AT_A_TIME; i++) g->keys[i] = g->keys_begun++;
+	for (uint32_t i = 0; i <= CLIENTS; i++)
+		g->client[i].chance = chance_of(w->options.seed, CHANCE_COUNTING, i, 0);
 }
 
 void counting_free(struct world *w)
@@ -103,21 +107,17 @@ static void ask_number(struct world *w, uint16_t client, uint32_t key)
 	struct request r = {.op = REQUEST_GET, .as_counter = true, .options = choose_options(w)};
 	enum hist_view view = HIST_READ;
 	if (client == CLIENTS) {
+		uint8_t full[KEY_BYTES];
+		uint32_t gone = world_replicas_gone(w, key_of(key, full));
 		view = w->counting->view;
 		r.options = REQUEST_OPTIONS_DEFAULT;
-		r.options.r = r.options.pr = QUORUM_ALL;
+		r.options.r = r.options.pr = (int16_t)(w->history.replicas_n - gone);
 		r.options.timeout_us = SECONDS(5);
 	}
 	c->adds = false;
 	c->read = (struct count_read){.view = view, .key = key, .of = COUNTS_NOBODY};
 	c->read.pr = choose_quorum(w, r.options.pr, 0);
 	ask(w, client, &r);
-}
-
-/* Does this run spoil a disk? One at most, so what is on two survives. */
-static bool disks_fail(const struct world *w)
-{
-	return world_may(w, FAULT_ROT) || world_may(w, FAULT_OLDCOPY);
 }
 
 static void ask_increment(struct world *w, uint16_t client, uint32_t key)
@@ -129,7 +129,7 @@ static void ask_increment(struct world *w, uint16_t client, uint32_t key)
 	c->adds = true;
 	c->id = counts_add(counts, key, w->now_us);
 	counts->ops[c->id].pw = choose_quorum(w, r.options.pw, 0);
-	counts->ops[c->id].fragile = disks_fail(w) && choose_quorum(w, r.options.w, 2) < 2;
+	counts->ops[c->id].fragile = fault_spoils_a_disk(w) && choose_quorum(w, r.options.w, 2) < 2;
 	c->read = (struct count_read){.view = HIST_READ, .key = key, .of = c->id};
 	put_u64be(value, (uint64_t)counts_delta(counts, c->id));
 	r.value = bytes_of(value, sizeof value);
@@ -143,13 +143,13 @@ static void act(struct world *w, uint16_t client)
 		ask_number(w, client, g->read_next);
 		return;
 	}
-	uint32_t place = (uint32_t)prng_below(&w->prng, AT_A_TIME);
+	uint32_t place = (uint32_t)prng_below(w->prng, AT_A_TIME);
 	bool full = g->counts.in_key[g->keys[place]] == COUNTS_PER_KEY;
 	if (full && g->keys_begun < COUNTS_KEYS) {
 		g->keys[place] = g->keys_begun++;
 		full = false;
 	}
-	if (full || prng_below(&w->prng, 2) == 0)
+	if (full || prng_below(w->prng, 2) == 0)
 		ask_number(w, client, g->keys[place]);
 	else
 		ask_increment(w, client, g->keys[place]);
@@ -161,7 +161,8 @@ void counting_on_client(struct world *w, const struct agenda_item *item)
 	struct client *c = &g->client[item->a];
 	if (c->busy) return;
 	if (item->a < CLIENTS ? !g->running : g->reads_left == 0) return;
-	c->proc = (uint16_t)prng_below(&w->prng, w->options.nodes);
+	world_draw_from(w, &c->chance);
+	c->proc = (uint16_t)prng_below(w->prng, w->options.nodes);
 	if (w->procs[c->proc].state == PROC_UP)
 		act(w, item->a);
 	else
@@ -171,7 +172,10 @@ void counting_on_client(struct world *w, const struct agenda_item *item)
 void counting_start(struct world *w)
 {
 	w->counting->running = true;
-	for (uint16_t i = 0; i < CLIENTS; i++) soon(w, i, world_about(w, THINK_US));
+	for (uint16_t i = 0; i < w->options.counters; i++) {
+		world_draw_from(w, &w->counting->client[i].chance);
+		soon(w, i, world_about(w, THINK_US));
+	}
 }
 
 void counting_stop(struct world *w)
@@ -210,7 +214,9 @@ static void close_client(struct world *w, struct client *c, bool succeeded)
 	assert(c->busy);
 	c->busy = false;
 	if (client < CLIENTS) {
+		struct prng *before = world_draw_from(w, &c->chance);
 		soon(w, client, world_about(w, THINK_US));
+		world_draw_from(w, before);
 		return;
 	}
 	g->reads_left -= succeeded;
@@ -224,7 +230,7 @@ static void demand(struct world *w, const struct client *c, enum err e)
 {
 	if (c->read.began_us < w->strict_from_us || c->read.view != HIST_READ) return;
 	if (e == ERR_OK || e == ERR_BUSY || (e == ERR_NOT_FOUND && !c->adds)) return;
-	if (disks_fail(w)) return;
+	if (fault_spoils_a_disk(w)) return;
 	world_fail(w, "P6", HIST_NOBODY, HIST_NOBODY,
 	           "%s of counter %u, asked of %s at %.6f s, when nothing was wrong, was answered %s",
 	           c->adds ? "an increment" : "a read", c->read.key, w->procs[c->proc].name,

@@ -80,10 +80,34 @@ static struct bytes object_key(enum store_family family, struct bytes key)
 	return bytes_of(key.data + OBJECT_KEY_HASH_BYTES, key.len - OBJECT_KEY_HASH_BYTES);
 }
 
+static bool fails(struct world *w, uint16_t proc)
+{
+	if (!world_chance(w, w->procs[proc].disk.error_ppm)) return false;
+	w->fault_count[FAULT_READERR]++;
+	return true;
+}
+
+static bool misreads(struct world *w, uint16_t proc)
+{
+	if (!world_chance(w, w->procs[proc].disk.misread_ppm)) return false;
+	w->fault_count[FAULT_MISREAD]++;
+	return true;
+}
+
+bool disk_boot_fails(struct world *w, uint16_t proc)
+{
+	return fails(w, proc) || misreads(w, proc);
+}
+
+/* As of the server's engine: a read that fails says nothing of the record; a block whose checksum does
+ * not hold is damage to whatever would be in it. */
 static void read_now(struct world *w, uint16_t proc, struct disk_read *r)
 {
+	r->err = ERR_STORE;
+	if (fails(w, proc)) return;
 	r->err = store_read(w->procs[proc].disk.store, r->family, bytes_of(r->key, r->key_len), false,
 	                    &r->value, &r->handle);
+	if (misreads(w, proc)) r->err = ERR_CORRUPT;
 	if (r->err != ERR_OK) r->value = BYTES_EMPTY;
 }
 
@@ -97,10 +121,10 @@ void disk_read(struct world *w, uint16_t proc, const struct effect *fx)
 	*r = (struct disk_read){.ticket = fx->ticket,
 	                        .family = fx->read.family,
 	                        .key_len = fx->read.key.len,
-	                        .early = prng_below(&w->prng, 2) == 0};
+	                        .early = prng_below(w->prng, 2) == 0};
 	memcpy(r->key, fx->read.key.data, r->key_len);
 	if (r->early) read_now(w, proc, r);
-	bool cached = prng_below(&w->prng, 3) != 0;
+	bool cached = prng_below(w->prng, 3) != 0;
 	disk_at(w, proc, cached ? 0 : world_between(w, 20, 600), AGENDA_READ)->p = r;
 }
 
@@ -136,6 +160,8 @@ void disk_scan(struct world *w, uint16_t proc, const struct effect *fx)
 
 /* One page, copied out of the store: records and their bytes. */
 struct page {
+	struct world *w;
+	uint16_t proc;
 	const struct disk_scan *scan;
 	struct store_record *records;
 	uint32_t count, room;
@@ -162,9 +188,9 @@ static bool page_add(void *context, const struct store_record *record)
 		p->records = realloc(p->records, p->room * sizeof *p->records);
 		assert(p->records != NULL);
 	}
+	bool damaged = record->damaged || misreads(p->w, p->proc);
 	p->records[p->count++] = (struct store_record){
-		page_copy(record->key), page_copy(record->damaged ? BYTES_EMPTY : record->value),
-		record->damaged};
+		page_copy(record->key), page_copy(damaged ? BYTES_EMPTY : record->value), damaged};
 	p->bytes += len;
 	return true;
 }
@@ -181,11 +207,13 @@ static void page_free(struct page *p)
 void disk_on_scan(struct world *w, const struct agenda_item *item)
 {
 	const struct disk_scan *s = item->p;
-	struct page page = {.scan = s};
+	struct page page = {.w = w, .proc = item->a, .scan = s};
 	bool done = false;
-	enum err err =
-		store_scan(w->procs[item->a].disk.store, s->family, bytes_of(s->bounds, s->after_len),
-	               bytes_of(s->bounds + s->after_len, s->until_len), page_add, &page, &done);
+	enum err err = fails(w, item->a) ? ERR_STORE : ERR_OK;
+	if (err == ERR_OK)
+		err = store_scan(w->procs[item->a].disk.store, s->family,
+		                 bytes_of(s->bounds, s->after_len),
+		                 bytes_of(s->bounds + s->after_len, s->until_len), page_add, &page, &done);
 	struct event ev = {.type = EV_STORE_SCANNED,
 	                   .scanned = {.ticket = s->ticket,
 	                               .err = err,
@@ -290,6 +318,13 @@ void disk_on_commit(struct world *w, const struct agenda_item *item)
 	uint16_t proc = item->a;
 	struct disk *d = &w->procs[proc].disk;
 	assert(d->group > 0 && d->group <= d->count);
+	if (d->sync_fails) {
+		d->sync_fails = false;
+		w->fault_count[FAULT_SYNCERR]++;
+		trace_world(w, "%s: a group commit fails", w->procs[proc].name);
+		proc_crash(w, proc, world_about(w, SECONDS(2)));
+		return;
+	}
 	enum err err = store_mem_sync(d->store);
 	uint32_t count = d->group;
 	struct disk_write *group = malloc(count * sizeof *group);
@@ -309,9 +344,9 @@ void disk_crash(struct world *w, uint16_t proc)
 {
 	struct disk *d = &w->procs[proc].disk;
 	uint64_t unsynced = store_mem_unsynced_bytes(d->store);
-	uint64_t keep = prng_below(&w->prng, 2) == 0 ? unsynced : 0;
+	uint64_t keep = prng_below(w->prng, 2) == 0 ? unsynced : 0;
 	if (world_may(w, FAULT_TORN) && unsynced > 0) {
-		keep = prng_below(&w->prng, unsynced + 1);
+		keep = prng_below(w->prng, unsynced + 1);
 		if (keep > 0 && keep < unsynced) w->fault_count[FAULT_TORN]++;
 	}
 	store_mem_crash(d->store, keep);

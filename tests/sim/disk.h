@@ -11,6 +11,8 @@ void disk_free(struct world *w, uint16_t proc);
 void disk_read(struct world *w, uint16_t proc, const struct effect *fx);
 void disk_scan(struct world *w, uint16_t proc, const struct effect *fx);
 void disk_write(struct world *w, uint16_t proc, const struct effect *fx);
+/* Does the disk give no sound copy of what a process reads before it can start? */
+bool disk_boot_fails(struct world *w, uint16_t proc);
 /* The process dies: of what was asked for and not yet durable, a prefix stays. */
 void disk_crash(struct world *w, uint16_t proc);
 void disk_item_free(enum agenda_kind kind, void *p);

@@ -13,6 +13,8 @@ void fault_on_end(struct world *w, const struct agenda_item *item);
 void fault_watch(struct world *w);
 /* At the end of a life: it must not have taken its own sound disk for an old copy. */
 void fault_check_memory(struct world *w, uint16_t proc);
+/* May this run lose what is on one disk only? */
+bool fault_spoils_a_disk(const struct world *w);
 /* All trouble ends now: links, disks, clocks; whoever is down or stands still goes on. */
 void fault_heal(struct world *w);
 

@@ -4,7 +4,8 @@
  *   CHECKING: drain, read every key (r=all), look into the stores, compare, read again, list --> OVER
  *
  * Each wait has a bound; past it the promise that it waits for is broken. "Drained" is: all nodes
- * ready, no hints, no stand-in copies, nothing suspect, no request in flight. */
+ * ready, no hints, no stand-in copies, nothing suspect, no request in flight. (Where a node is gone for
+ * ever, but for what waits for it.) */
 #include "tests/sim/final.h"
 
 #include <stdlib.h>
@@ -12,8 +13,7 @@
 
 #include "base/bytes.h"
 #include "base/panic.h"
-#include "core/actor.h"
-#include "core/object.h"
+#include "core/core.h"
 #include "ring/ring.h"
 #include "tests/sim/counting.h"
 #include "tests/sim/fault.h"
@@ -83,11 +83,13 @@ void final_begin(struct world *w)
 
 /* ---- what is waited for --------------------------------------------------------------------- */
 
-/* The first node that is not up and ready, or -1. */
+/* The first node that is not up and ready, though it should be, or -1. */
 static int unready(const struct world *w)
 {
-	for (uint32_t i = 0; i < w->options.nodes; i++)
+	for (uint16_t i = 0; i < w->options.nodes; i++) {
+		if (world_is_gone(w, i)) continue;
 		if (w->procs[i].state != PROC_UP || !node_is_ready(w->procs[i].node)) return (int)i;
+	}
 	return -1;
 }
 
@@ -100,28 +102,43 @@ static void fail_unready(struct world *w, const char *promise, const char *when)
 	           p->state != PROC_UP ? "not running" : node_trouble(p->node));
 }
 
+struct kept {
+	const struct world *w;
+	uint32_t records, for_ever; /* for_ever: for who is gone, as long as the hint window is */
+};
+
+static bool is_for_who_is_gone(const struct world *w, struct bytes record)
+{
+	if (w->gone == SIM_NODES_MAX || record.len < 9) return false;
+	if (record.data[0] == HINT_EXTRA) return get_u64be(record.data + 1) == w->procs[w->gone].id.v;
+	return world_replicas_gone(w, bytes_of(record.data + 9, record.len - 9)) > 0;
+}
+
 static bool count_record(void *context, const struct store_record *record)
 {
-	(void)record;
-	++*(uint32_t *)context;
+	struct kept *k = context;
+	k->records++;
+	k->for_ever += is_for_who_is_gone(k->w, record->key);
 	return true;
 }
 
-static uint32_t hint_records(const struct world *w, uint16_t proc)
+/* Of the hints family: docs/WIRE.md has its records. */
+static struct kept hint_records(const struct world *w, uint16_t proc)
 {
-	uint32_t count = 0;
+	struct kept k = {.w = w};
 	bool done = false;
 	enum err err = store_scan(w->procs[proc].disk.store, STORE_HINTS, BYTES_EMPTY, BYTES_EMPTY,
-	                          count_record, &count, &done);
+	                          count_record, &k, &done);
 	assert(err == ERR_OK);
-	return count;
+	return k;
 }
 
 /* What nobody kept a hint of, for want of room, hints do not deliver. */
 static bool hints_were_dropped(const struct world *w)
 {
 	struct node_metrics m;
-	for (uint32_t i = 0; i < w->options.nodes; i++) {
+	for (uint16_t i = 0; i < w->options.nodes; i++) {
+		if (world_is_gone(w, i)) continue;
 		node_metrics(w->procs[i].node, &m);
 		if (m.hints_dropped > 0) return true;
 	}
@@ -162,10 +179,12 @@ static uint32_t dead_objects(struct world *w, uint16_t proc)
 static bool drained(struct world *w, uint16_t proc)
 {
 	struct node_metrics m;
+	struct kept k = hint_records(w, proc);
 	node_metrics(w->procs[proc].node, &m);
-	return m.hints == 0 && m.stand_ins == 0 && m.suspect_partitions == 0 &&
-	       m.coord_slots_used == 0 && m.replica_slots_used == 0 && m.keys_in_flight == 0 &&
-	       hint_records(w, proc) == 0 && dead_objects(w, proc) == 0;
+	/* A member that is gone for ever keeps reaping from its rounds. */
+	return m.hints + m.stand_ins == k.for_ever && k.records == k.for_ever &&
+	       m.suspect_partitions == 0 && m.coord_slots_used == 0 && m.replica_slots_used == 0 &&
+	       m.keys_in_flight == 0 && (w->gone < SIM_NODES_MAX || dead_objects(w, proc) == 0);
 }
 
 static void fail_undrained(struct world *w, uint16_t proc)
@@ -173,6 +192,7 @@ static void fail_undrained(struct world *w, uint16_t proc)
 	struct node_metrics m;
 	node_metrics(w->procs[proc].node, &m);
 	for (uint16_t i = 0; i < w->options.nodes; i++) {
+		if (world_is_gone(w, i)) continue;
 		struct node_reaping r;
 		struct node_metrics its;
 		node_reaping(w->procs[i].node, &r);
@@ -187,7 +207,7 @@ static void fail_undrained(struct world *w, uint16_t proc)
 		"%s has not come to rest: %llu hints, %llu stand-in copies, %u hint records, %llu "
 		"suspect partitions, %llu + %llu requests, %llu keys in flight, %u with something dead",
 		w->procs[proc].name, (unsigned long long)m.hints, (unsigned long long)m.stand_ins,
-		hint_records(w, proc), (unsigned long long)m.suspect_partitions,
+		hint_records(w, proc).records, (unsigned long long)m.suspect_partitions,
 		(unsigned long long)m.coord_slots_used, (unsigned long long)m.replica_slots_used,
 		(unsigned long long)m.keys_in_flight, dead_objects(w, proc));
 }
@@ -287,11 +307,13 @@ static void look_into_all(struct world *w)
 {
 	w->final->horizon.v = 0;
 	for (uint16_t i = 0; i < w->options.nodes; i++) {
+		if (world_is_gone(w, i)) continue;
 		struct node_reaping r;
 		node_reaping(w->procs[i].node, &r);
 		w->final->horizon = hlc_max(w->final->horizon, r.horizon);
 	}
-	for (uint16_t i = 0; i < w->options.nodes && !w->failed; i++) look_into(w, i);
+	for (uint16_t i = 0; i < w->options.nodes && !w->failed; i++)
+		if (!world_is_gone(w, i)) look_into(w, i);
 }
 
 /* ---- compare, as an operator would --------------------------------------------------------- */
@@ -299,13 +321,21 @@ static void look_into_all(struct world *w)
 /* The next partition, asked of one node after another; a pool that is full gets another chance. */
 static void compare_next(struct world *w)
 {
-	uint32_t partitions = node_layout(w->procs[0].node)->partitions;
+	uint32_t partitions = node_layout(w->procs[world_anyone(w)].node)->partitions;
 	assert(w->compares_left > 0 && w->compares_left <= partitions);
 	uint32_t p = partitions - w->compares_left;
+	uint16_t asked = (uint16_t)(p % w->options.nodes);
 	struct event ev = {.type = EV_CLIENT_COMPARE,
 	                   .compare = {.client = {COMPARE_REF + p}, .partition = {p}}};
 	w->compare_open = true;
-	world_step(w, (uint16_t)(p % w->options.nodes), &ev);
+	world_step(w, world_is_gone(w, asked) ? world_anyone(w) : asked, &ev);
+}
+
+/* The replicas of a partition of which one is gone cannot all be held against each other. */
+static bool misses_who_is_gone(const struct world *w, const struct compare_result *r)
+{
+	return w->gone < SIM_NODES_MAX && r->err == ERR_UNREACHABLE &&
+	       r->silent.v == w->procs[w->gone].id.v;
 }
 
 void final_on_compare(struct world *w, const struct compare_result *result)
@@ -315,6 +345,7 @@ void final_on_compare(struct world *w, const struct compare_result *result)
 	w->compare_open = false;
 	if (result->err == ERR_BUSY) return;
 	w->compares_left--;
+	if (misses_who_is_gone(w, result)) return;
 	if (result->example_count > 0) {
 		int found = workload_find_key(w, result->examples[0]);
 		if (found >= 0) key = (uint32_t)found;
@@ -345,7 +376,8 @@ static void forming(struct world *w)
 
 static void trouble(struct world *w)
 {
-	if (!waited(w, w->options.time_us)) return;
+	uint64_t until_us = w->options.until_us;
+	if (!waited(w, until_us > 0 ? until_us : w->options.time_us)) return;
 	fault_heal(w);
 	stage_set(w, STAGE_CALM);
 }
@@ -366,6 +398,7 @@ static void calm(struct world *w)
 static bool at_rest(struct world *w)
 {
 	for (uint16_t i = 0; i < w->options.nodes; i++) {
+		if (world_is_gone(w, i)) continue;
 		assert(w->procs[i].state == PROC_UP);
 		if (drained(w, i)) continue;
 		if (waited(w, DRAIN_US_MAX)) fail_undrained(w, i);
@@ -424,7 +457,7 @@ static void checking(struct world *w)
 		if (!waited(w, REPAIR_US) || !at_rest(w)) break;
 		look_into_all(w);
 		round_next(w);
-		w->compares_left = node_layout(w->procs[0].node)->partitions;
+		w->compares_left = node_layout(w->procs[world_anyone(w)].node)->partitions;
 		break;
 	case ROUND_COMPARE: comparing(w); break;
 	case ROUND_OPERATOR:

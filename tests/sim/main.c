@@ -51,18 +51,22 @@ static void print_failure(const struct run_result *r)
 	printf(" at=%.3fs: %s\n", (double)(r->virtual_us + SIM_BEGIN_US) / 1e6, r->text);
 }
 
+static void print_command(const char *before, const struct sim_options *o)
+{
+	printf("sim: %s: ", before);
+	options_print(o, stdout);
+	putchar('\n');
+}
+
 /* A failure in full: the smallest run that shows it, and its trace. */
 static void explain(const struct sim_options *o, struct run_result r)
 {
-	char command[512];
 	struct sim_options least = *o;
 	least.seed = r.seed;
-	options_command(&least, command, sizeof command);
-	printf("sim: again with: %s\n", command);
+	print_command("again with", &least);
 	if (o->shrink) {
 		least = run_shrink(&least, &r);
-		options_command(&least, command, sizeof command);
-		printf("sim: smallest found: %s\n", command);
+		print_command("smallest found", &least);
 		print_failure(&r);
 	}
 	if (!o->trace || r.crashed) return;

@@ -251,7 +251,7 @@ void net_died(struct world *w, uint16_t proc)
 		w->net.broke[proc][i] = (struct node_id){0};
 		if (!w->net.connected[lo][hi]) continue;
 		w->net.connected[lo][hi] = false;
-		bool reset = can_talk(w, i, proc) && prng_below(&w->prng, 4) != 0;
+		bool reset = can_talk(w, i, proc) && prng_below(w->prng, 4) != 0;
 		if (reset) tell_down(w, i, proc, world_between(w, 100, MS(5)));
 		connect_soon(w, i, proc, RECONNECT_US_MIN, RECONNECT_US_MAX);
 	}
@@ -273,7 +273,7 @@ void net_cut(struct world *w, uint16_t from, uint16_t to)
 {
 	assert(from != to);
 	w->net.link[from][to].cuts++;
-	if (prng_below(&w->prng, 2) == 0) return;
+	if (prng_below(w->prng, 2) == 0) return;
 	struct agenda_item *item =
 		world_at(w, w->now_us + world_between(w, SECONDS(1), SECONDS(12)), AGENDA_BREAK);
 	item->a = from < to ? from : to;

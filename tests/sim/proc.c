@@ -26,6 +26,9 @@
 #include "tests/sim/trace.h"
 #include "tests/sim/workload.h"
 
+/* Where a node may be lost: in every other such run what is kept for it is kept no longer. */
+#define LOST_HINT_WINDOW_MS 30000
+
 /* ---- memory --------------------------------------------------------------------------------- */
 
 static void *map(size_t bytes, int file)
@@ -108,11 +111,17 @@ static void config_fill(struct world *w, uint16_t proc, struct node_config *c,
 		c->hints_max = hints_too ? 8 : 0;
 		c->hint_bytes_max = hints_too ? 400 : 0;
 	}
+	if (proc_may_be_lost(w) && w->options.seed % 8 == 2) c->hint_window_ms = LOST_HINT_WINDOW_MS;
 	if (w->options.nodes == 1) c->join_count = 0;
 	for (size_t i = 0; i < sizeof c->entropy; i += sizeof(uint64_t)) {
-		uint64_t v = prng_next(&w->prng);
+		uint64_t v = prng_next(w->prng);
 		memcpy(c->entropy + i, &v, sizeof v);
 	}
+}
+
+bool proc_may_be_lost(const struct world *w)
+{
+	return world_may(w, FAULT_GONE) && w->options.seed % 4 == 2 && w->options.nodes >= 3;
 }
 
 struct boot {
@@ -129,10 +138,23 @@ static bool boot_record(void *context, const struct store_record *record)
 	return b->err == ERR_OK;
 }
 
-void proc_start(struct world *w, uint16_t proc)
+static void read_records(struct world *w, uint16_t proc)
+{
+	const struct proc *p = &w->procs[proc];
+	struct boot boot = {w, p->node, ERR_OK};
+	bool done = false;
+	enum err err =
+		store_scan(p->disk.store, STORE_META, BYTES_EMPTY, BYTES_EMPTY, boot_record, &boot, &done);
+	if (err != ERR_OK || boot.err != ERR_OK)
+		world_fail(w, "boot", HIST_NOBODY, HIST_NOBODY, "%s does not start on its own disk: %s",
+		           p->name, err_name(err != ERR_OK ? err : boot.err));
+}
+
+/* Whoever draws in here draws from the stream of this life, so that a node is the same one whatever
+ * happened before. */
+static void start(struct world *w, uint16_t proc)
 {
 	struct proc *p = &w->procs[proc];
-	if (p->state != PROC_DOWN) return;
 	struct node_config config;
 	struct bytes join[SIM_NODES_MAX];
 	config_fill(w, proc, &config, join);
@@ -144,13 +166,7 @@ void proc_start(struct world *w, uint16_t proc)
 	p->clock_base_us = world_between(w, 0, SECONDS(100000));
 	p->tick_us = UINT64_MAX;
 	p->effects_left = -1;
-	struct boot boot = {w, p->node, ERR_OK};
-	bool done = false;
-	enum err err =
-		store_scan(p->disk.store, STORE_META, BYTES_EMPTY, BYTES_EMPTY, boot_record, &boot, &done);
-	if (err != ERR_OK || boot.err != ERR_OK)
-		world_fail(w, "boot", HIST_NOBODY, HIST_NOBODY, "%s does not start on its own disk: %s",
-		           p->name, err_name(err != ERR_OK ? err : boot.err));
+	read_records(w, proc);
 	if (w->failed) return;
 	trace_world(w, "%s starts (%u)", p->name, p->start);
 	w->fx->count = 0;
@@ -160,6 +176,21 @@ void proc_start(struct world *w, uint16_t proc)
 	if (p->state != PROC_UP) return;
 	proc_arm(w, proc);
 	net_connect_all(w, proc);
+}
+
+void proc_start(struct world *w, uint16_t proc)
+{
+	struct proc *p = &w->procs[proc];
+	if (p->state != PROC_DOWN || world_is_gone(w, proc)) return;
+	if (disk_boot_fails(w, proc)) {
+		trace_world(w, "%s cannot read its disk, and does not start", p->name);
+		world_at(w, w->now_us + SECONDS(1), AGENDA_RESTART)->a = proc;
+		return;
+	}
+	struct prng life = chance_of(w->options.seed, CHANCE_ENTROPY, proc, p->start);
+	struct prng *before = world_draw_from(w, &life);
+	start(w, proc);
+	world_draw_from(w, before);
 }
 
 /* ---- death and sleep ------------------------------------------------------------------------ */
@@ -246,10 +277,10 @@ void proc_on_tick(struct world *w, const struct agenda_item *item)
 	world_step(w, item->a, &ev);
 }
 
-void proc_set_clock(struct world *w, uint16_t proc, int64_t skew_us, int64_t drift_ppm)
+void proc_set_clock(struct world *w, uint16_t proc, int64_t off_us, int64_t drift_ppm)
 {
 	struct proc *p = &w->procs[proc];
-	/* Drift counts from time 0: take out what it adds by now, so that only `skew_us` is seen. */
+	p->off_us = off_us;
 	p->drift_ppm = drift_ppm;
-	p->skew_us = skew_us - (int64_t)w->now_us / 1000000 * drift_ppm;
+	p->set_us = w->now_us;
 }

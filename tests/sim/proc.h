@@ -17,7 +17,9 @@ void proc_pause(struct world *w, uint16_t proc, uint64_t for_us);
 void proc_arm(struct world *w, uint16_t proc);
 void proc_on_resume(struct world *w, const struct agenda_item *item);
 void proc_on_tick(struct world *w, const struct agenda_item *item);
-/* How far its wall clock may move on from `skew_us` and `drift_ppm`: set both, time goes on. */
-void proc_set_clock(struct world *w, uint16_t proc, int64_t skew_us, int64_t drift_ppm);
+/* Its wall clock is off by `off_us` from now on, and by `drift_ppm` us more with each second. */
+void proc_set_clock(struct world *w, uint16_t proc, int64_t off_us, int64_t drift_ppm);
+/* In such a run one node may go for ever: what it held is on other disks, and hints for it end. */
+bool proc_may_be_lost(const struct world *w);
 
 #endif

@@ -40,6 +40,8 @@ static void result_fill(const struct world *w, struct run_result *out)
 	workload_figures(w, &out->figures);
 	out->increments = counting_acked(w);
 	memcpy(out->fault_count, w->fault_count, sizeof out->fault_count);
+	memcpy(out->strikes, w->strikes, sizeof out->strikes);
+	memcpy(out->turns, workload_turns(w), sizeof out->turns);
 	for (uint16_t i = 0; world_may(w, FAULT_NOROOM) && i < w->options.nodes; i++)
 		out->fault_count[FAULT_NOROOM] += proc_refused(w, i);
 	if (!w->failed) return;

@@ -23,6 +23,18 @@ void trace_world(const struct world *w, const char *format, ...)
 	putchar('\n');
 }
 
+void trace_strike(const struct world *w, enum fault_kind kind, const char *format, ...)
+{
+	if (!w->trace.on) return;
+	stamp(w);
+	printf("%s.%u: ", options_fault_word(kind), w->strike);
+	va_list args;
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	putchar('\n');
+}
+
 void trace_key(const struct world *w, struct bytes key, const char *format, ...)
 {
 	if (!w->trace.on || key.len == 0 || !bytes_equal(key, w->trace.key)) return;

@@ -1,9 +1,11 @@
 /* workload.c - see workload.h.
  *
- *   client:  think --> ask a node --> answered, or gave up, or its node died --> think
- *                        read of a read-modify-write: the next thing it does is the write
+ *   client:  its turn is due --> ask a node --> answered, or gave up, or its node died --> its next turn
+ *                                 read of a read-modify-write: the write is of the same turn
  *
- * Each client has one operation under way and keeps, for each key, the last context that it was
+ * Turns are due at times that are chosen beforehand, whatever becomes of the ones before: of those that
+ * come due while a client waits for an answer it takes the last one. So one that is left out (--turns)
+ * leaves the others as they are. Each client has one operation under way and keeps, for each key, the last context that it was
  * given, with what it was shown beside it. A context is opaque here. A write is told to the history
  * before it is sent, and its answer when it comes; a write whose node died is unknown. */
 #include "tests/sim/workload.h"
@@ -13,14 +15,14 @@
 #include <string.h>
 
 #include "base/bytes.h"
-#include "base/etag.h"
 #include "base/panic.h"
 #include "ring/ring.h"
 #include "tests/sim/choose.h"
+#include "tests/sim/fault.h"
+#include "tests/sim/letter.h"
 #include "tests/sim/operator.h"
 #include "tests/sim/trace.h"
 #include "tests/sim/tracing.h"
-#include "tests/sim/value.h"
 
 #define KEY_BYTES 32
 #define NO_OP UINT32_MAX
@@ -32,17 +34,16 @@
 /* So long after its answer a write may still be on its way to some replicas. */
 #define ON_ITS_WAY_US SECONDS(2)
 
-struct held {
-	uint8_t *bytes;
-	size_t len;
-	uint32_t shown;
-	bool has, has_etag;
-	uint8_t etag[ETAG_BYTES]; /* of what was shown, if that was a value */
-};
-
 enum intent { INTENT_NONE, INTENT_PUT, INTENT_DELETE };
 
+enum next { TURN_DUE, TURN_BEGINS, TURN_GOES_ON };
+
 struct client {
+	uint32_t turns; /* that were due */
+	bool acting;
+	struct prng chance;  /* of this turn */
+	bool has_next;       /* one more came due meanwhile: */
+	struct prng next;
 	uint32_t op; /* under way, or NO_OP */
 	uint32_t tries;
 	enum intent then; /* what follows the read that is under way, or was just answered */
@@ -67,6 +68,7 @@ struct op {
 struct workload {
 	uint32_t clients; /* the one behind them makes the final reads */
 	bool running;
+	uint64_t taken[NUMBERS_WORDS(SIM_TURNS_MAX)]; /* turns */
 	struct client client[SIM_CLIENTS_MAX + 1];
 	struct op *ops;
 	uint32_t op_count, op_room;
@@ -75,16 +77,6 @@ struct workload {
 	enum hist_view view;
 	uint32_t reads_left, read_next;
 	struct workload_figures figures;
-};
-
-/* A request on its way to a node, with its bytes. */
-struct request_copy {
-	struct request request;
-	struct client_ref client;
-	uint8_t *context, *value;
-	uint8_t etag[ETAG_BYTES];
-	uint8_t meta[VALUE_META_BYTES];
-	uint32_t key;
 };
 
 static enum key_kind kind_of(uint32_t key)
@@ -101,6 +93,7 @@ void workload_init(struct world *w)
 	w->workload = l;
 	l->clients = w->options.clients;
 	for (uint32_t c = 0; c <= l->clients; c++) l->client[c].op = NO_OP;
+	l->client[l->clients].chance = chance_of(w->options.seed, CHANCE_FINAL, 0, 0);
 	for (uint32_t k = 0; k < SIM_KEYS; k++) {
 		char name[8];
 		snprintf(name, sizeof name, "k%02u", k);
@@ -114,7 +107,7 @@ void workload_free(struct world *w)
 {
 	struct workload *l = w->workload;
 	for (uint32_t c = 0; c <= l->clients; c++)
-		for (uint32_t k = 0; k < SIM_KEYS; k++) free(l->client[c].held[k].bytes);
+		for (uint32_t k = 0; k < SIM_KEYS; k++) held_free(&l->client[c].held[k]);
 	free(l->ops);
 	free(l);
 }
@@ -122,6 +115,11 @@ void workload_free(struct world *w)
 void workload_figures(const struct world *w, struct workload_figures *out)
 {
 	*out = w->workload->figures;
+}
+
+const uint64_t *workload_turns(const struct world *w)
+{
+	return w->workload->taken;
 }
 
 struct bytes workload_key(const struct world *w, uint32_t key)
@@ -157,18 +155,10 @@ bool workload_note_sibling(struct world *w, uint32_t key, const struct sibling *
 
 /* ---- asking --------------------------------------------------------------------------------- */
 
-void workload_request_free(void *request)
-{
-	struct request_copy *r = request;
-	free(r->context);
-	free(r->value);
-	free(r);
-}
-
 /* A node that takes connections, or -1. One that stands still does: its kernel answers. */
 static int any_running(struct world *w)
 {
-	uint32_t first = (uint32_t)prng_below(&w->prng, w->options.nodes);
+	uint32_t first = (uint32_t)prng_below(w->prng, w->options.nodes);
 	for (uint32_t i = 0; i < w->options.nodes; i++) {
 		uint32_t at = (first + i) % w->options.nodes;
 		if (w->procs[at].state != PROC_DOWN) return (int)at;
@@ -176,14 +166,16 @@ static int any_running(struct world *w)
 	return -1;
 }
 
-static void client_soon(struct world *w, uint16_t client, uint64_t after_us)
+static void client_soon(struct world *w, uint16_t client, enum next next, uint64_t after_us)
 {
-	world_at(w, w->now_us + after_us, AGENDA_CLIENT)->a = client;
+	struct agenda_item *item = world_at(w, w->now_us + after_us, AGENDA_CLIENT);
+	item->a = client;
+	item->x = next;
 }
 
 static uint64_t think_us(struct world *w)
 {
-	return prng_below(&w->prng, 4) == 0 ? world_between(w, 0, MS(2)) : world_about(w, MS(250));
+	return prng_below(w->prng, 4) == 0 ? world_between(w, 0, MS(2)) : world_about(w, MS(250));
 }
 
 static uint32_t op_new(struct workload *l, struct op op)
@@ -195,40 +187,6 @@ static uint32_t op_new(struct workload *l, struct op op)
 	}
 	l->ops[l->op_count] = op;
 	return l->op_count++;
-}
-
-static void copy_context(struct request_copy *r, const struct held *held)
-{
-	bool write = r->request.op != REQUEST_GET;
-	r->request.options.has_context = write;
-	if (held->len == 0) return;
-	r->context = malloc(held->len);
-	assert(r->context != NULL);
-	memcpy(r->context, held->bytes, held->len);
-	*(write ? &r->request.context : &r->request.at_least) = bytes_of(r->context, held->len);
-}
-
-/* A write that is done only if the object is as its client was shown it; or absent. */
-static void copy_condition(struct request_copy *r, const struct op *op, const struct held *held)
-{
-	struct conditions *c = &r->request.conditions;
-	c->what = op->condition;
-	if (op->condition == IF_NONE_MATCH_ANY || op->condition == 0) return;
-	assert(held != NULL);
-	memcpy(r->etag, held->etag, sizeof r->etag);
-	copy_context(r, held);
-	if (op->condition == IF_MATCH_TAG) c->match = bytes_of(r->etag, sizeof r->etag);
-	if (op->condition == IF_CONTEXT) c->context = r->request.context;
-	r->request.context = BYTES_EMPTY;
-	r->request.options.has_context = false;
-}
-
-static void copy_value(struct world *w, struct request_copy *r, const struct op *op)
-{
-	r->request.value = value_make(&w->history, op->write, kind_of(op->key) == KEY_SET);
-	r->value = (uint8_t *)(uintptr_t)r->request.value.data;
-	value_meta(op->write, r->meta);
-	r->request.meta = bytes_of(r->meta, sizeof r->meta);
 }
 
 static struct trace_id trace_of(uint32_t op)
@@ -249,25 +207,20 @@ static void op_send(struct world *w, struct op op, const struct held *held)
 	uint32_t id = op_new(l, op);
 	c->op = id;
 	l->figures.ops++;
-	struct request_copy *r = calloc(1, sizeof *r);
-	assert(r != NULL);
-	r->client = (struct client_ref){id + 1};
-	r->key = op.key;
-	r->request =
-		(struct request){.op = op.op, .key = workload_key(w, op.key), .options = op.options};
+	struct request r = {.op = op.op,
+	                    .key = workload_key(w, op.key),
+	                    .options = op.options,
+	                    .ttl_s = op.ttl_s};
 	/* Chosen by number, not by chance: a seed is the same run whoever is traced. */
-	if (id % TRACED_ONE_IN == 0) r->request.trace = trace_of(id);
-	if (op.condition != 0)
-		copy_condition(r, &op, held);
-	else if (held != NULL)
-		copy_context(r, held);
-	if (op.op == REQUEST_PUT) copy_value(w, r, &op);
-	r->request.ttl_s = op.ttl_s;
+	if (id % TRACED_ONE_IN == 0) r.trace = trace_of(id);
+	struct letter *letter = letter_new((struct client_ref){id + 1}, &r, held, op.condition);
+	if (op.op == REQUEST_PUT)
+		letter_value(letter, &w->history, op.write, kind_of(op.key) == KEY_SET);
 	uint64_t after = world_between(w, 50, 500);
 	struct agenda_item *item = world_at(w, w->now_us + after, AGENDA_REQUEST);
 	item->a = op.proc;
 	item->start = op.proc_start;
-	item->p = r;
+	item->p = letter;
 	item = world_at(w, w->now_us + op.options.timeout_us + ANSWER_SLACK_US, AGENDA_CLIENT_END);
 	item->a = op.client;
 	item->x = id;
@@ -275,7 +228,7 @@ static void op_send(struct world *w, struct op op, const struct held *held)
 
 void workload_on_request(struct world *w, const struct agenda_item *item)
 {
-	struct request_copy *r = item->p;
+	const struct letter *r = item->p;
 	static const char *const verbs[REQUEST_OP_COUNT] = {"get", "put", "delete"};
 	const struct op *op = &w->workload->ops[r->client.v - 1];
 	trace_key(w, r->request.key, "%s is asked: %s by client %u, write %d, context of %u bytes%s",
@@ -300,28 +253,23 @@ static bool send_read(struct world *w, uint16_t client, uint32_t key)
 	                .options = choose_options(w)};
 	if (client == l->clients) {
 		op.view = l->view;
+		uint32_t gone = world_replicas_gone(w, workload_key(w, key));
 		op.options = REQUEST_OPTIONS_DEFAULT;
-		op.options.r = op.options.pr = QUORUM_ALL;
+		op.options.r = op.options.pr = (int16_t)(w->history.replicas_n - gone);
 		op.options.timeout_us = SECONDS(5);
 	}
 	op.options.return_body = false;
 	const struct held *held = &l->client[client].held[key];
-	bool session = op.view == HIST_READ && held->len > 0 && prng_below(&w->prng, 3) == 0;
+	bool session = op.view == HIST_READ && held->len > 0 && prng_below(w->prng, 3) == 0;
 	if (session) {
 		op.shown = held->shown;
-		op.options.r = prng_below(&w->prng, 2) == 0 ? 1 : op.options.r;
+		op.options.r = prng_below(w->prng, 2) == 0 ? 1 : op.options.r;
 	}
 	op.pr = choose_quorum(w, op.options.pr, 0);
 	l->figures.reads++;
 	l->figures.session_reads += session;
 	op_send(w, op, session ? held : NULL);
 	return true;
-}
-
-/* Does this run spoil a disk? One at most, so what is on two survives. */
-static bool disks_fail(const struct world *w)
-{
-	return world_may(w, FAULT_ROT) || world_may(w, FAULT_OLDCOPY);
 }
 
 static bool send_write(struct world *w, uint16_t client, uint32_t key, enum request_op what,
@@ -349,7 +297,7 @@ static bool send_write(struct world *w, uint16_t client, uint32_t key, enum requ
 	l->figures.brief += op.ttl_s > 0;
 	write->pw = choose_quorum(w, op.options.pw, 0);
 	write->blind_delete = what == REQUEST_DELETE && !with_context;
-	write->fragile = disks_fail(w) && choose_quorum(w, op.options.w, 2) < 2;
+	write->fragile = fault_spoils_a_disk(w) && choose_quorum(w, op.options.w, 2) < 2;
 	l->figures.writes++;
 	l->figures.conditional += op.condition != 0;
 	op_send(w, op, with_context ? held : NULL);
@@ -363,9 +311,9 @@ static bool act_on(struct world *w, uint16_t client, uint32_t key)
 {
 	struct client *c = &w->workload->client[client];
 	enum key_kind kind = kind_of(key);
-	uint64_t dice = prng_below(&w->prng, 100);
+	uint64_t dice = prng_below(w->prng, 100);
 	bool deletes = kind == KEY_DELETES || kind == KEY_BLIND_DELETES;
-	c->then = INTENT_NONE;
+	if (!numbers_have(&w->options.keys, key)) return false;
 	if (dice < 30) return send_read(w, client, key);
 	if (dice < 40) return send_write(w, client, key, REQUEST_PUT, false);
 	if (dice < 52) return send_write(w, client, key, REQUEST_PUT, true);
@@ -382,39 +330,108 @@ static bool act_on(struct world *w, uint16_t client, uint32_t key)
  * touched again before the final reads, which must find, and repair, whatever differs. */
 static uint32_t any_key(struct world *w)
 {
-	uint64_t hot = prng_below(&w->prng, SIM_HOT_KEYS);
-	if (w->stage != STAGE_TROUBLE || prng_below(&w->prng, 3) != 0) return (uint32_t)hot;
+	uint64_t hot = prng_below(w->prng, SIM_HOT_KEYS);
+	if (w->stage != STAGE_TROUBLE || prng_below(w->prng, 3) != 0) return (uint32_t)hot;
 	uint64_t slice = (w->now_us - w->stage_us) * (SIM_KEYS - SIM_HOT_KEYS) / w->options.time_us;
 	uint64_t key = SIM_HOT_KEYS + slice;
 	return key < SIM_KEYS ? (uint32_t)key : (uint32_t)hot;
 }
 
-static bool act(struct world *w, uint16_t client)
+/* The write that a read was for. */
+static bool act_then(struct world *w, uint16_t client)
+{
+	struct client *c = &w->workload->client[client];
+	enum intent then = c->then;
+	c->then = INTENT_NONE;
+	if (c->then_key >= SIM_HOT_KEYS && w->stage != STAGE_TROUBLE) return false;
+	if (then == INTENT_PUT) return send_write(w, client, c->then_key, REQUEST_PUT, true);
+	return c->held[c->then_key].has &&
+	       send_write(w, client, c->then_key, REQUEST_DELETE, true);
+}
+
+/* ---- turns ---------------------------------------------------------------------------------- */
+
+static void turn_end(struct world *w, uint16_t client)
+{
+	struct client *c = &w->workload->client[client];
+	c->acting = false;
+	c->then = INTENT_NONE;
+	if (c->has_next) client_soon(w, client, TURN_BEGINS, 0);
+}
+
+static bool is_left_out(const struct world *w, uint32_t number)
+{
+	return number < SIM_TURNS_MAX && !numbers_have(w->options.turns, number);
+}
+
+static void turn_due(struct world *w, uint16_t client)
 {
 	struct workload *l = w->workload;
 	struct client *c = &l->client[client];
-	if (client == l->clients) return send_read(w, client, l->read_next);
-	enum intent then = c->then;
-	c->then = INTENT_NONE;
-	if (c->then_key >= SIM_HOT_KEYS && w->stage != STAGE_TROUBLE) then = INTENT_NONE;
-	if (then == INTENT_PUT) return send_write(w, client, c->then_key, REQUEST_PUT, true);
-	if (then == INTENT_DELETE && c->held[c->then_key].has)
-		return send_write(w, client, c->then_key, REQUEST_DELETE, true);
-	return act_on(w, client, any_key(w));
+	uint32_t number = client + c->turns * l->clients;
+	struct prng chance = chance_of(w->options.seed, CHANCE_TURN, client, c->turns++);
+	world_draw_from(w, &chance);
+	client_soon(w, client, TURN_DUE, think_us(w));
+	if (is_left_out(w, number)) return;
+	if (number < SIM_TURNS_MAX) numbers_set(l->taken, number, true);
+	c->next = chance;
+	c->has_next = true;
+	if (!c->acting) client_soon(w, client, TURN_BEGINS, 0);
+}
+
+static void turn_begins(struct world *w, uint16_t client)
+{
+	struct client *c = &w->workload->client[client];
+	if (c->acting || !c->has_next) return;
+	c->acting = true;
+	c->has_next = false;
+	c->chance = c->next;
+	world_draw_from(w, &c->chance);
+	if (!act_on(w, client, any_key(w))) turn_end(w, client);
+}
+
+static void turn_goes_on(struct world *w, uint16_t client)
+{
+	struct client *c = &w->workload->client[client];
+	assert(c->acting && c->op == NO_OP);
+	world_draw_from(w, &c->chance);
+	if (!w->workload->running || !act_then(w, client)) turn_end(w, client);
+}
+
+/* The client behind them reads all keys, one after the other. */
+static void read_on(struct world *w)
+{
+	struct workload *l = w->workload;
+	uint16_t reader = (uint16_t)l->clients;
+	if (l->client[reader].op != NO_OP || l->reads_left == 0) return;
+	world_draw_from(w, &l->client[reader].chance);
+	if (!send_read(w, reader, l->read_next)) client_soon(w, reader, TURN_GOES_ON, MS(100));
 }
 
 void workload_on_client(struct world *w, const struct agenda_item *item)
 {
 	struct workload *l = w->workload;
-	if (l->client[item->a].op != NO_OP) return;
-	if (item->a < l->clients ? !l->running : l->reads_left == 0) return;
-	if (!act(w, item->a)) client_soon(w, item->a, MS(100));
+	if (item->a == l->clients) {
+		read_on(w);
+		return;
+	}
+	switch ((enum next)item->x) {
+	case TURN_DUE:
+		if (l->running) turn_due(w, item->a);
+		break;
+	case TURN_BEGINS:
+		if (l->running) turn_begins(w, item->a);
+		break;
+	case TURN_GOES_ON: turn_goes_on(w, item->a); break;
+	}
 }
 
 void workload_start(struct world *w)
 {
+	struct prng first = chance_of(w->options.seed, CHANCE_TURN, SIM_CLIENTS_MAX, 0);
 	w->workload->running = true;
-	for (uint16_t c = 0; c < w->workload->clients; c++) client_soon(w, c, think_us(w));
+	world_draw_from(w, &first);
+	for (uint16_t c = 0; c < w->workload->clients; c++) client_soon(w, c, TURN_DUE, think_us(w));
 }
 
 void workload_stop(struct world *w)
@@ -437,7 +454,7 @@ void workload_read_all(struct world *w, enum hist_view view)
 	l->view = view;
 	l->reads_left = SIM_KEYS;
 	l->read_next = 0;
-	client_soon(w, (uint16_t)l->clients, 0);
+	client_soon(w, (uint16_t)l->clients, TURN_GOES_ON, 0);
 }
 
 uint32_t workload_reads_left(const struct world *w)
@@ -446,17 +463,6 @@ uint32_t workload_reads_left(const struct world *w)
 }
 
 /* ---- answers -------------------------------------------------------------------------------- */
-
-/* Keep the context, and what was shown with it. */
-static void hold(struct held *held, struct bytes context, uint32_t shown)
-{
-	free(held->bytes);
-	*held = (struct held){.len = context.len, .shown = shown, .has = true};
-	if (context.len == 0) return;
-	held->bytes = malloc(context.len);
-	assert(held->bytes != NULL);
-	memcpy(held->bytes, context.data, context.len);
-}
 
 static uint32_t note_shown(struct world *w, uint32_t key, const struct reply *reply)
 {
@@ -488,14 +494,15 @@ static void write_answered(struct world *w, const struct op *op, const struct re
 	l->figures.acked += outcome == HIST_ACKED;
 	l->figures.none += outcome == HIST_NONE;
 	l->figures.unknown += outcome == HIST_UNKNOWN;
+	if (outcome != HIST_ACKED || reply->context.len == 0) return;
 	/* One in five goes on with the context it had: a client that is behind. */
-	if (outcome != HIST_ACKED || reply->context.len == 0 || prng_below(&w->prng, 5) == 0) return;
+	if (prng_below(&l->client[op->client].chance, 5) == 0) return;
 	uint32_t shown = note_shown(w, op->key, reply);
 	if (op->op == REQUEST_PUT)
 		history_shown_value(&w->history, op->write, reply->dot);
 	else
 		history_shown_tombstone(&w->history, reply->dot);
-	hold(&l->client[op->client].held[op->key], reply->context, shown);
+	held_take(&l->client[op->client].held[op->key], reply->context, shown);
 }
 
 static bool read_succeeded(struct world *w, const struct op *op, const struct reply *reply)
@@ -517,7 +524,7 @@ static bool read_succeeded(struct world *w, const struct op *op, const struct re
 	history_read(&w->history, &read);
 	if (op->view == HIST_FINAL_AGAIN) operator_note_final(w, op->key, reply->err == ERR_OK);
 	struct held *held = &l->client[op->client].held[op->key];
-	hold(held, reply->context, shown);
+	held_take(held, reply->context, shown);
 	held->has_etag = reply->sibling_count > 0;
 	if (!held->has_etag) return true;
 	uint64_t etag[2];
@@ -531,7 +538,8 @@ static bool read_succeeded(struct world *w, const struct op *op, const struct re
 static void op_close(struct world *w, struct op *op, bool succeeded)
 {
 	struct workload *l = w->workload;
-	struct client *c = &l->client[op->client];
+	uint16_t client = op->client;
+	struct client *c = &l->client[client];
 	assert(!op->closed && &l->ops[c->op] == op);
 	op->closed = true;
 	c->op = NO_OP;
@@ -540,14 +548,18 @@ static void op_close(struct world *w, struct op *op, bool succeeded)
 			l->reads_left--;
 			l->read_next++;
 		}
-		client_soon(w, op->client, succeeded ? 0 : MS(300));
+		client_soon(w, op->client, TURN_GOES_ON, succeeded ? 0 : MS(300));
 		return;
 	}
+	struct prng *before = world_draw_from(w, &c->chance);
 	bool again = op->op == REQUEST_GET && !succeeded && c->tries + 1 < READ_TRIES;
 	c->tries = again ? c->tries + 1 : 0;
-	if (again && send_read(w, op->client, op->key)) return;
-	if (!succeeded) c->then = INTENT_NONE;
-	client_soon(w, op->client, think_us(w));
+	again = again && send_read(w, op->client, op->key); /* `op` may have moved */
+	if (!again && succeeded && c->then != INTENT_NONE)
+		client_soon(w, client, TURN_GOES_ON, think_us(w));
+	else if (!again)
+		turn_end(w, client);
+	world_draw_from(w, before);
 }
 
 /* Rot is met when it is read: until the partition is verified, who met it counts towards no pr. */
@@ -575,6 +587,20 @@ static bool is_on_its_way(const struct world *w, const struct op *op)
 	return false;
 }
 
+/* All primaries, or as many of all nodes as a key has replicas, are not there any more. */
+static bool wants_who_is_gone(const struct world *w, const struct op *op, enum err err)
+{
+	const struct history *h = &w->history;
+	uint32_t primaries = h->replicas_n - world_replicas_gone(w, workload_key(w, op->key));
+	bool unmet = err == ERR_PR_UNMET || err == ERR_PW_UNMET || err == ERR_TIMEOUT;
+	uint8_t pr = choose_quorum(w, op->options.pr, 0), pw = choose_quorum(w, op->options.pw, 0);
+	if (w->gone == SIM_NODES_MAX) return false;
+	if (unmet && (pr > primaries || pw > primaries)) return true;
+	uint8_t r = choose_quorum(w, op->options.r, 0), want = choose_quorum(w, op->options.w, 0);
+	return (err == ERR_R_UNMET || err == ERR_W_UNMET) &&
+	       (r > w->options.nodes - 1 || want > w->options.nodes - 1);
+}
+
 /* With nothing wrong for a while every request must succeed (P6); what the workload itself can
  * cause by asking too much is allowed. */
 static void demand_success(struct world *w, const struct op *op, enum err err)
@@ -585,8 +611,9 @@ static void demand_success(struct world *w, const struct op *op, enum err err)
 	if (op->condition != 0 && (err == ERR_PRECONDITION || err == ERR_MODIFIED)) return;
 	if ((err == ERR_PR_UNMET || err == ERR_R_UNMET || err == ERR_LATE) && rot_was_met(w)) return;
 	if (err == ERR_R_UNMET && is_on_its_way(w, op)) return;
+	if (wants_who_is_gone(w, op, err)) return;
 	/* A session may have been shown what was on one disk only, and was lost there. */
-	if (err == ERR_NOT_SEEN && disks_fail(w)) return;
+	if (err == ERR_NOT_SEEN && fault_spoils_a_disk(w)) return;
 	w->workload->figures.failed_calm++;
 	world_fail(w, "P6", op->key, op->write,
 	           "%s asked of %s at %.6f s, when nothing was wrong, was answered %s",

@@ -22,6 +22,8 @@ void workload_init(struct world *w);
 void workload_free(struct world *w);
 void workload_figures(const struct world *w, struct workload_figures *out);
 
+/* The numbers of the turns that clients took (options.h). */
+const uint64_t *workload_turns(const struct world *w);
 /* Clients act until workload_stop; then those under way end. */
 void workload_start(struct world *w);
 void workload_stop(struct world *w);
@@ -41,7 +43,6 @@ uint32_t workload_reads_left(const struct world *w);
 
 void workload_on_reply(struct world *w, uint16_t proc, struct client_ref client,
                        const struct reply *reply);
-void workload_request_free(void *request);
 void workload_on_request(struct world *w, const struct agenda_item *item);
 void workload_on_client(struct world *w, const struct agenda_item *item);
 void workload_on_give_up(struct world *w, const struct agenda_item *item);

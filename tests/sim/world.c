@@ -11,10 +11,12 @@
 #include <string.h>
 
 #include "base/panic.h"
+#include "ring/ring.h"
 #include "tests/sim/counting.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/fault.h"
 #include "tests/sim/final.h"
+#include "tests/sim/letter.h"
 #include "tests/sim/net.h"
 #include "tests/sim/proc.h"
 #include "tests/sim/trace.h"
@@ -27,23 +29,30 @@
 
 /* ---- chance --------------------------------------------------------------------------------- */
 
+struct prng *world_draw_from(struct world *w, struct prng *stream)
+{
+	struct prng *before = w->prng;
+	w->prng = stream;
+	return before;
+}
+
 uint64_t world_between(struct world *w, uint64_t min, uint64_t max)
 {
 	assert(min <= max);
-	return min + prng_below(&w->prng, max - min + 1);
+	return min + prng_below(w->prng, max - min + 1);
 }
 
 /* An exponential by halves: linear inside each factor of two; no floating point. */
 uint64_t world_about(struct world *w, uint64_t mean)
 {
 	uint64_t tenths = 0;
-	for (int i = 0; i < 80 && prng_below(&w->prng, 10) != 0; i++) tenths++;
-	return 1 + mean * tenths / 10 + prng_below(&w->prng, mean / 10 + 1);
+	for (int i = 0; i < 80 && prng_below(w->prng, 10) != 0; i++) tenths++;
+	return 1 + mean * tenths / 10 + prng_below(w->prng, mean / 10 + 1);
 }
 
 bool world_chance(struct world *w, uint32_t ppm)
 {
-	return ppm > 0 && prng_below(&w->prng, 1000000) < ppm;
+	return ppm > 0 && prng_below(w->prng, 1000000) < ppm;
 }
 
 bool world_may(const struct world *w, enum fault_kind kind)
@@ -119,7 +128,7 @@ static void item_free(const struct agenda_item *item)
 	case AGENDA_PACKET: net_packet_free(item->p); break;
 	case AGENDA_READ:
 	case AGENDA_SCAN: disk_item_free(item->kind, item->p); break;
-	case AGENDA_REQUEST: workload_request_free(item->p); break;
+	case AGENDA_REQUEST: letter_free(item->p); break;
 	case AGENDA_FAULT_END: free(item->p); break;
 	default: break;
 	}
@@ -201,9 +210,32 @@ static void agenda_next(struct world *w)
 	if (w->items_at_once > SIM_ITEMS_AT_ONCE_MAX)
 		world_fail(w, "progress", HIST_NOBODY, HIST_NOBODY, "time stands still: livelock");
 	world_note(w, item.at_us ^ (uint64_t)item.kind << 56 ^ (uint64_t)item.a << 48);
-	if (item_is_in_process(item.kind) && !item_may_happen(w, &item)) return;
+	bool inside = item_is_in_process(item.kind);
+	world_draw_from(w, inside ? &w->proc_chance[item.a] : &w->chance);
+	if (inside && !item_may_happen(w, &item)) return;
 	item_happens(w, &item);
+	world_draw_from(w, &w->chance);
 	item_free(&item);
+}
+
+bool world_is_gone(const struct world *w, uint16_t proc)
+{
+	return proc == w->gone;
+}
+
+uint16_t world_anyone(const struct world *w)
+{
+	return w->gone == 0 ? 1 : 0;
+}
+
+uint32_t world_replicas_gone(const struct world *w, struct bytes full_key)
+{
+	if (w->gone == SIM_NODES_MAX || w->procs[world_anyone(w)].node == NULL) return 0;
+	const struct layout *l = node_layout(w->procs[world_anyone(w)].node);
+	int member = l == NULL ? -1 : layout_find(l, w->procs[w->gone].id);
+	if (member < 0) return 0;
+	struct partition_id p = partition_of(l, key_hash_of(full_key));
+	return ring_is_primary(l, p, l->replicas, (uint32_t)member) ? 1 : 0;
 }
 
 /* ---- clocks --------------------------------------------------------------------------------- */
@@ -216,7 +248,8 @@ struct instant world_instant(const struct world *w, uint16_t proc)
 struct wall world_wall(const struct world *w, uint16_t proc)
 {
 	const struct proc *p = &w->procs[proc];
-	int64_t us = (int64_t)w->now_us + p->skew_us + (int64_t)w->now_us / 1000000 * p->drift_ppm;
+	int64_t since_us = (int64_t)(w->now_us - p->set_us);
+	int64_t us = (int64_t)w->now_us + p->off_us + since_us * p->drift_ppm / 1000000;
 	return (struct wall){(uint64_t)(SIM_EPOCH_MS + us / 1000)};
 }
 
@@ -293,15 +326,17 @@ static void take_traces(struct world *w, uint16_t proc)
 void world_perform(struct world *w, uint16_t proc)
 {
 	assert(w->fx->count <= EFFECTS_PER_STEP_MAX);
+	struct prng *before = world_draw_from(w, &w->proc_chance[proc]);
 	take_traces(w, proc);
 	world_note(w, w->fx->count);
-	unsigned order = w->fx->count > 1 ? (unsigned)prng_below(&w->prng, 4) : 0;
+	unsigned order = w->fx->count > 1 ? (unsigned)prng_below(w->prng, 4) : 0;
 	if (order < 2) {
 		perform_all(w, proc, true, true, false);
 	} else {
 		perform_all(w, proc, order == 2, order == 3, order == 3);
 		perform_all(w, proc, order == 3, order == 2, order == 2);
 	}
+	world_draw_from(w, before);
 }
 
 void world_step(struct world *w, uint16_t proc, struct event *ev)
@@ -324,13 +359,16 @@ void world_init(struct world *w, const struct sim_options *options)
 {
 	assert(options->nodes > 0 && options->nodes <= SIM_NODES_MAX);
 	*w = (struct world){.options = *options, .now_us = SIM_BEGIN_US};
-	prng_seed(&w->prng, options->seed);
+	w->prng = &w->chance;
+	w->chance = chance_of(options->seed, CHANCE_WORLD, 0, 0);
+	for (uint16_t i = 0; i < options->nodes; i++)
+		w->proc_chance[i] = chance_of(options->seed, CHANCE_PROC, i, 0);
 	w->fx = calloc(1, sizeof *w->fx);
 	w->scan_entries = calloc(SCAN_PAGE_ENTRIES_MAX, sizeof *w->scan_entries);
 	assert(w->fx != NULL && w->scan_entries != NULL);
 	uint32_t n = options->nodes < REPLICAS_DEFAULT ? options->nodes : REPLICAS_DEFAULT;
 	history_init(&w->history, SIM_KEYS, n);
-	w->history.disks_fail = world_may(w, FAULT_ROT) || world_may(w, FAULT_OLDCOPY);
+	w->history.disks_fail = fault_spoils_a_disk(w);
 	for (uint16_t i = 0; i < options->nodes; i++) proc_init(w, i);
 	workload_init(w);
 	counting_init(w);

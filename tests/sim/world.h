@@ -14,13 +14,13 @@
  * Whatever happens to a node ends in world_step, the only caller of node_step: one event in, effects
  * out, each performed at once (a store write, a packet, a reply to a client) and never nested. A
  * process may be told to die before its next effects are done: that is a crash at any boundary.
- * Everything that chance decides comes from one generator, so a seed is a run. */
+ * Everything that chance decides comes from one seed (chance.h), so a seed is a run. */
 #ifndef DUNLIN_SIM_WORLD_H
 #define DUNLIN_SIM_WORLD_H
 
-#include "base/prng.h"
 #include "dunlin/node.h"
 #include "store/store.h"
+#include "tests/sim/chance.h"
 #include "tests/sim/check.h"
 #include "tests/sim/history.h"
 #include "tests/sim/options.h"
@@ -81,8 +81,10 @@ struct disk {
 	struct store *store;
 	struct disk_write *queue; /* the first `group` of them are being committed */
 	uint32_t count, room, group;
-	uint32_t slow_factor; /* 1: healthy */
-	uint32_t full;        /* troubles that fill it */
+	uint32_t slow_factor;            /* 1: healthy */
+	uint32_t full;                   /* troubles that fill it */
+	uint32_t error_ppm, misread_ppm; /* of its reads */
+	bool sync_fails;                 /* the next one */
 };
 
 struct proc {
@@ -95,7 +97,8 @@ struct proc {
 	uint32_t pauses;        /* counts them */
 	uint64_t resume_us;     /* while paused */
 	uint64_t clock_base_us; /* its monotonic clock minus virtual time */
-	int64_t skew_us, drift_ppm;
+	int64_t off_us, drift_ppm; /* its wall clock: so far off at `set_us`, and so much more since */
+	uint64_t set_us;
 	uint64_t tick_us;     /* earliest tick on the agenda; UINT64_MAX: none */
 	int64_t effects_left; /* it dies before this many more; -1: it lives */
 	uint64_t restart_us;  /* after such a death: how long it stays down */
@@ -132,7 +135,8 @@ enum stage { STAGE_FORMING, STAGE_TROUBLE, STAGE_CALM, STAGE_CHECKING, STAGE_OVE
 
 struct world {
 	struct sim_options options;
-	struct prng prng;
+	struct prng *prng; /* the stream of what happens now */
+	struct prng chance, proc_chance[SIM_NODES_MAX];
 	uint64_t now_us, order, hash, steps;
 	uint64_t last_item_us, items_at_once;
 	struct agenda_item *agenda;
@@ -143,8 +147,12 @@ struct world {
 	struct scan_entry *scan_entries; /* for msg_unpack */
 	uint64_t fault_count[FAULT_KINDS];
 	uint64_t fault_mean_us; /* between two troubles of one kind */
-	struct store *old_copy; /* of that disk; NULL: none was taken yet */
-	uint16_t bad_disk; /* whose records rot, or whose disk goes back to an older copy: one of all */
+	struct prng schedule[FAULT_KINDS];
+	uint32_t strikes[FAULT_KINDS]; /* that were due */
+	uint32_t strike;               /* the number of the one that strikes now */
+	struct store *old_copy;        /* of that disk; NULL: none was taken yet */
+	uint16_t bad_disk;             /* the one disk that is spoiled: fault_disk.c */
+	uint16_t gone;                 /* who is lost for ever; SIM_NODES_MAX: nobody */
 	bool early;        /* trouble strikes while the cluster forms */
 	uint64_t strict_from_us; /* from here on every request must succeed; UINT64_MAX: not yet */
 	enum stage stage;
@@ -174,6 +182,12 @@ void world_step(struct world *w, uint16_t proc, struct event *ev);
 /* Perform the effects that node_start or node_step left in w->fx. */
 void world_perform(struct world *w, uint16_t proc);
 
+/* Is it lost for ever? */
+bool world_is_gone(const struct world *w, uint16_t proc);
+/* The first that is not. */
+uint16_t world_anyone(const struct world *w);
+/* How many replicas of this key (a full key) are lost with who is gone. */
+uint32_t world_replicas_gone(const struct world *w, struct bytes full_key);
 /* The node's own clocks, now. */
 struct instant world_instant(const struct world *w, uint16_t proc);
 struct wall world_wall(const struct world *w, uint16_t proc);
@@ -183,6 +197,8 @@ uint64_t world_us_of(uint64_t unix_ms);
 /* The first failure stays. */
 void world_fail(struct world *w, const char *promise, uint32_t key, uint32_t write,
                 const char *format, ...) __attribute__((format(printf, 5, 6)));
+/* What follows draws from that stream; returns the one before. */
+struct prng *world_draw_from(struct world *w, struct prng *stream);
 /* Into the hash of the run. */
 void world_note(struct world *w, uint64_t value);
 
