@@ -15,10 +15,16 @@ bool partition_vouched(const struct node *n, struct partition_id p)
 	return n->memory.confirmed && !is_suspect(n, p);
 }
 
+/* Partitions, as far as it is known how many there are. */
+static uint32_t partitions(const struct node *n)
+{
+	return n->formed ? n->layout.partitions : PARTITIONS_MAX;
+}
+
 uint32_t suspect_count(const struct node *n)
 {
 	uint32_t count = 0;
-	for (size_t i = 0; i < sizeof n->suspect; i++)
+	for (uint32_t i = 0; i < (partitions(n) + 7) / 8; i++)
 		count += (uint32_t)__builtin_popcount(n->suspect[i]);
 	return count;
 }
@@ -30,7 +36,7 @@ bool suspect_add_record(struct node *n, struct chore *ch, struct write *w)
 	struct packer p = {.to = arena_take(&ch->slot.arena, room), .capacity = room};
 	if (p.to == NULL) return false;
 	pack_array(&p, count);
-	for (uint32_t i = 0; i < PARTITIONS_MAX; i++)
+	for (uint32_t i = 0; i < partitions(n); i++)
 		if (is_suspect(n, (struct partition_id){i})) pack_uint(&p, i);
 	assert(pack_fits(&p));
 	write_add(w, STORE_META, META_SUSPECT, bytes_of(p.to, p.len));
