@@ -93,7 +93,22 @@ static double seconds(uint64_t us)
 	return (double)us / 1e6;
 }
 
-/* ---- P1, P2 ------------------------------------------------------------------------------- */
+/* ---- P1 ----------------------------------------------------------------------------------- */
+
+bool check_durable(const struct history *h, struct check_failure *out)
+{
+	for (uint32_t i = 0; i < h->write_count; i++) {
+		const struct hist_write *w = &h->writes[i];
+		bool minted = w->outcome == HIST_ACKED && w->dot.at.v != 0;
+		if (minted && w->durable < w->promised)
+			return fail(out, "P1", w->key, i,
+			            "acknowledged at %.6f s, and on %u disks of %u that it promises",
+			            seconds(w->ended_us), w->durable, w->promised);
+	}
+	return true;
+}
+
+/* ---- P2 ----------------------------------------------------------------------------------- */
 
 static bool loss_in(const struct history *h, const struct hist_read *r, struct check_failure *out)
 {
@@ -371,7 +386,7 @@ bool check_honest(const struct history *h, struct check_failure *out)
 
 bool check_all(const struct history *h, struct check_failure *out)
 {
-	return check_no_loss(h, out) && check_causality(h, out) && check_no_resurrection(h, out) &&
-	       check_convergence(h, out) && check_delivered(h, out) && check_quorum(h, out) &&
-	       check_sessions(h, out) && check_honest(h, out);
+	return check_durable(h, out) && check_no_loss(h, out) && check_causality(h, out) &&
+	       check_no_resurrection(h, out) && check_convergence(h, out) && check_delivered(h, out) &&
+	       check_quorum(h, out) && check_sessions(h, out) && check_honest(h, out);
 }

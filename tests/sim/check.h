@@ -14,7 +14,9 @@ struct check_failure {
 	char text[400];
 };
 
-/* P1, P2: at the end every acknowledged value is there, or a write covered it whose client had been
+/* P1: an acknowledged write is on as many disks as its answer promises, when it is answered. */
+bool check_durable(const struct history *h, struct check_failure *out);
+/* P2: at the end every acknowledged value is there, or a write covered it whose client had been
  * shown it (or a DELETE without a context, by its meaning). */
 bool check_no_loss(const struct history *h, struct check_failure *out);
 /* P2, wrong coverage: no view shows a value beside a successor of it, and a dot names one write. */

@@ -211,8 +211,7 @@ void disk_on_scan(struct world *w, const struct agenda_item *item)
 	bool done = false;
 	enum err err = fails(w, item->a) ? ERR_STORE : ERR_OK;
 	if (err == ERR_OK)
-		err = store_scan(w->procs[item->a].disk.store, s->family,
-		                 bytes_of(s->bounds, s->after_len),
+		err = store_scan(w->procs[item->a].disk.store, s->family, bytes_of(s->bounds, s->after_len),
 		                 bytes_of(s->bounds + s->after_len, s->until_len), page_add, &page, &done);
 	struct event ev = {.type = EV_STORE_SCANNED,
 	                   .scanned = {.ticket = s->ticket,

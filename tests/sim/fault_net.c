@@ -49,8 +49,7 @@ static void for_cuts(struct world *w, const struct trouble *t,
 static void cut(struct world *w, const struct trouble *t, uint64_t for_us, const char *how)
 {
 	uint32_t cuts = 0;
-	for (uint16_t i = 0; i < w->options.nodes; i++)
-		cuts += (uint32_t)__builtin_popcount(t->cut[i]);
+	for (uint16_t i = 0; i < w->options.nodes; i++) cuts += (uint32_t)__builtin_popcount(t->cut[i]);
 	if (cuts == 0) return;
 	trace_strike(w, t->kind, "%s: %u ways are cut", how, cuts);
 	for_cuts(w, t, net_cut);
@@ -78,7 +77,7 @@ static void bridge(struct world *w, struct trouble *t)
 	uint16_t middle = fault_any_proc(w);
 	uint32_t side = (uint32_t)prng_below(w->prng, 1U << w->options.nodes);
 	split(w, t, side);
-	for (uint16_t i = 0; i < w->options.nodes; i++) t->cut[i] &= (uint16_t)~(1U << middle);
+	for (uint16_t i = 0; i < w->options.nodes; i++) t->cut[i] &= (uint16_t) ~(1U << middle);
 	t->cut[middle] = 0;
 }
 
@@ -168,14 +167,15 @@ static void strike_slow(struct world *w)
 	uint16_t a = fault_any_proc(w), everyone = (uint16_t)((1U << n) - 1);
 	uint16_t b = (uint16_t)((a + 1 + prng_below(w->prng, n - 1)) % n);
 	uint16_t others = prng_below(w->prng, 4) == 0 ? everyone : (uint16_t)(1U << b);
-	t.slow[a] = others & (uint16_t)~(1U << a);
+	t.slow[a] = others & (uint16_t) ~(1U << a);
 	for (uint16_t i = 0; i < n; i++)
 		if ((t.slow[a] >> i & 1) != 0) t.slow[i] = (uint16_t)(1U << a);
 	for (uint16_t i = 0; i < n; i++)
 		for (uint16_t j = 0; j < n; j++)
 			if ((t.slow[i] >> j & 1) != 0) w->net.link[i][j].slow_us += t.slow_us;
 	trace_strike(w, t.kind, "%u links of %s take %.3f s more",
-	             (unsigned)__builtin_popcount(t.slow[a]), w->procs[a].name, (double)t.slow_us / 1e6);
+	             (unsigned)__builtin_popcount(t.slow[a]), w->procs[a].name,
+	             (double)t.slow_us / 1e6);
 	fault_until(w, t, world_about(w, SECONDS(8)));
 	w->fault_count[FAULT_SLOWLINK]++;
 }

@@ -17,7 +17,9 @@
 #include "ring/ring.h"
 #include "tests/sim/counting.h"
 #include "tests/sim/fault.h"
+#include "tests/sim/look.h"
 #include "tests/sim/operator.h"
+#include "tests/sim/proc.h"
 #include "tests/sim/trace.h"
 #include "tests/sim/workload.h"
 
@@ -33,15 +35,6 @@
 #define COMPARE_US_MAX SECONDS(60)
 /* client_ref of a compare: this and the partition. */
 #define COMPARE_REF (1ULL << 62)
-#define DECODE_POOL_BYTES MIB(64)
-/* A tombstone that has been one for so long is to have been reaped: three of the longest periods. */
-#define DEAD_FOR_MS 30000
-
-struct final {
-	void *region, *state;
-	struct pool pool;   /* to read objects with */
-	struct hlc horizon; /* of reaping, the latest that any node knows */
-};
 
 enum round {
 	ROUND_IDLE,
@@ -77,7 +70,6 @@ void final_begin(struct world *w)
 	for (uint16_t i = 0; i < w->options.nodes; i++)
 		world_at(w, w->now_us + world_between(w, 0, SECONDS(2)), AGENDA_RESTART)->a = i;
 	stage_set(w, STAGE_FORMING);
-	w->strict_from_us = UINT64_MAX;
 	world_at(w, w->now_us + POLL_US, AGENDA_FINAL);
 }
 
@@ -145,37 +137,6 @@ static bool hints_were_dropped(const struct world *w)
 	return false;
 }
 
-/* Objects with something dead in them for long enough that rounds of reaping came by. */
-struct dead {
-	struct hlc horizon;
-	struct arena arena;
-	uint32_t count;
-};
-
-static bool count_dead(void *context, const struct store_record *record)
-{
-	struct dead *d = context;
-	struct object o, rest;
-	struct arena_mark mark = arena_mark(&d->arena);
-	bool read = object_decode(&d->arena, record->value, &o) == ERR_OK &&
-	            object_reap(&d->arena, &o, d->horizon, &rest);
-	d->count += read && rest.sibling_count < o.sibling_count;
-	arena_release(&d->arena, mark);
-	return true;
-}
-
-static uint32_t dead_objects(struct world *w, uint16_t proc)
-{
-	struct dead d = {.horizon = hlc_at_ms(world_wall(w, proc).ms - DEAD_FOR_MS)};
-	bool done = false;
-	arena_init(&d.arena, &w->final->pool);
-	enum err err = store_scan(w->procs[proc].disk.store, STORE_OBJECTS, BYTES_EMPTY, BYTES_EMPTY,
-	                          count_dead, &d, &done);
-	assert(err == ERR_OK);
-	arena_free(&d.arena);
-	return d.count;
-}
-
 static bool drained(struct world *w, uint16_t proc)
 {
 	struct node_metrics m;
@@ -184,7 +145,7 @@ static bool drained(struct world *w, uint16_t proc)
 	/* A member that is gone for ever keeps reaping from its rounds. */
 	return m.hints + m.stand_ins == k.for_ever && k.records == k.for_ever &&
 	       m.suspect_partitions == 0 && m.coord_slots_used == 0 && m.replica_slots_used == 0 &&
-	       m.keys_in_flight == 0 && (w->gone < SIM_NODES_MAX || dead_objects(w, proc) == 0);
+	       m.keys_in_flight == 0 && (w->gone < SIM_NODES_MAX || look_for_dead(w, proc) == 0);
 }
 
 static void fail_undrained(struct world *w, uint16_t proc)
@@ -192,9 +153,9 @@ static void fail_undrained(struct world *w, uint16_t proc)
 	struct node_metrics m;
 	node_metrics(w->procs[proc].node, &m);
 	for (uint16_t i = 0; i < w->options.nodes; i++) {
-		if (world_is_gone(w, i)) continue;
 		struct node_reaping r;
 		struct node_metrics its;
+		if (world_is_gone(w, i)) continue;
 		node_reaping(w->procs[i].node, &r);
 		node_metrics(w->procs[i].node, &its);
 		trace_world(w, "%s: horizon %llx%s; round %llx, step %u waits for %llx; %llu stand-ins",
@@ -209,111 +170,7 @@ static void fail_undrained(struct world *w, uint16_t proc)
 		w->procs[proc].name, (unsigned long long)m.hints, (unsigned long long)m.stand_ins,
 		hint_records(w, proc).records, (unsigned long long)m.suspect_partitions,
 		(unsigned long long)m.coord_slots_used, (unsigned long long)m.replica_slots_used,
-		(unsigned long long)m.keys_in_flight, dead_objects(w, proc));
-}
-
-/* ---- looking into the stores ---------------------------------------------------------------- */
-
-struct look {
-	struct world *w;
-	uint16_t proc;
-	struct arena arena;
-};
-
-static uint64_t digest_of(const struct object *o)
-{
-	uint64_t sum = 0x9e3779b97f4a7c15U;
-	for (uint32_t i = 0; i < o->sibling_count; i++) {
-		const struct sibling *s = &o->siblings[i];
-		sum = (sum ^ s->dot.actor.v) * 0x100000001b3U;
-		sum = (sum ^ s->dot.at.v ^ (uint64_t)s->tombstone << 63) * 0x100000001b3U;
-		sum = (sum ^ s->expires_ms) * 0x100000001b3U;
-		for (size_t k = 0; k < s->value.len; k++) sum = (sum ^ s->value.data[k]) * 0x100000001b3U;
-	}
-	return sum;
-}
-
-static bool holds(const struct world *w, uint16_t proc, struct bytes full_key)
-{
-	const struct layout *l = node_layout(w->procs[proc].node);
-	int member = layout_find(l, w->procs[proc].id);
-	struct partition_id p = partition_of(l, key_hash_of(full_key));
-	return member >= 0 && ring_is_primary(l, p, l->replicas, (uint32_t)member);
-}
-
-static void look_at(struct look *k, uint32_t key, const struct store_record *record)
-{
-	struct world *w = k->w;
-	struct object object = {.sibling_count = 0};
-	struct hist_stored stored = {.key = key,
-	                             .replica = k->proc,
-	                             .before_reads = w->stage_round == ROUND_DRAIN,
-	                             .at_us = w->now_us};
-	if (record != NULL && object_decode(&k->arena, record->value, &object) != ERR_OK)
-		world_fail(w, "P4", key, HIST_NOBODY, "%s stores what is no object",
-		           w->procs[k->proc].name);
-	/* A round of reaping may be half way through its sweep. */
-	if (!object_reap(&k->arena, &object, w->final->horizon, &object)) unreachable();
-	if (w->failed) return;
-	stored.shown = history_shown_new(&w->history, key);
-	for (uint32_t i = 0; i < object.sibling_count; i++)
-		if (!workload_note_sibling(w, key, &object.siblings[i])) return;
-	stored.digest = object.sibling_count == 0 ? 0 : digest_of(&object);
-	history_stored(&w->history, &stored);
-	arena_free(&k->arena);
-	arena_init(&k->arena, k->arena.pool);
-}
-
-struct find {
-	struct bytes full_key;
-	struct look *look;
-	uint32_t key;
-	bool found;
-};
-
-static bool find_record(void *context, const struct store_record *record)
-{
-	struct find *f = context;
-	if (record->key.len < f->full_key.len) return true;
-	size_t head = record->key.len - f->full_key.len;
-	struct bytes tail = bytes_of(record->key.data + head, f->full_key.len);
-	if (!bytes_equal(tail, f->full_key)) return true;
-	f->found = true;
-	if (record->damaged)
-		world_fail(f->look->w, "P4", f->key, HIST_NOBODY, "%s still holds a damaged record",
-		           f->look->w->procs[f->look->proc].name);
-	else
-		look_at(f->look, f->key, record);
-	return false;
-}
-
-static void look_into(struct world *w, uint16_t proc)
-{
-	struct look look = {.w = w, .proc = proc};
-	arena_init(&look.arena, &w->final->pool);
-	for (uint32_t key = 0; key < SIM_KEYS && !w->failed; key++) {
-		struct find f = {workload_key(w, key), &look, key, false};
-		bool done = false;
-		if (!holds(w, proc, f.full_key)) continue;
-		enum err err = store_scan(w->procs[proc].disk.store, STORE_OBJECTS, BYTES_EMPTY,
-		                          BYTES_EMPTY, find_record, &f, &done);
-		assert(err == ERR_OK);
-		if (!f.found) look_at(&look, key, NULL);
-	}
-	arena_free(&look.arena);
-}
-
-static void look_into_all(struct world *w)
-{
-	w->final->horizon.v = 0;
-	for (uint16_t i = 0; i < w->options.nodes; i++) {
-		if (world_is_gone(w, i)) continue;
-		struct node_reaping r;
-		node_reaping(w->procs[i].node, &r);
-		w->final->horizon = hlc_max(w->final->horizon, r.horizon);
-	}
-	for (uint16_t i = 0; i < w->options.nodes && !w->failed; i++)
-		if (!world_is_gone(w, i)) look_into(w, i);
+		(unsigned long long)m.keys_in_flight, look_for_dead(w, proc));
 }
 
 /* ---- compare, as an operator would --------------------------------------------------------- */
@@ -364,7 +221,7 @@ static void forming(struct world *w)
 	if (unready(w) < 0 || w->early) {
 		trace_world(w, w->early ? "trouble begins before it is formed" : "formed");
 		stage_set(w, STAGE_TROUBLE);
-		if (w->options.faults == 0) w->strict_from_us = w->now_us + SECONDS(3);
+		if (w->options.faults == 0) w->asks.calm_from_us = w->now_us + SECONDS(3);
 		workload_start(w);
 		counting_start(w);
 	} else if (waited(w, FORM_US_MAX) && w->options.faults == 0) {
@@ -384,11 +241,11 @@ static void trouble(struct world *w)
 
 static void calm(struct world *w)
 {
-	if (w->strict_from_us == UINT64_MAX && unready(w) < 0)
-		w->strict_from_us = w->now_us + SETTLE_US;
-	if (w->strict_from_us == UINT64_MAX && waited(w, READY_US_MAX))
+	if (w->asks.calm_from_us == UINT64_MAX && unready(w) < 0)
+		w->asks.calm_from_us = w->now_us + SETTLE_US;
+	if (w->asks.calm_from_us == UINT64_MAX && waited(w, READY_US_MAX))
 		fail_unready(w, "forming", "90 s after all trouble ended");
-	if (w->strict_from_us == UINT64_MAX || w->now_us < w->strict_from_us + CALM_US) return;
+	if (w->asks.calm_from_us == UINT64_MAX || w->now_us < w->asks.calm_from_us + CALM_US) return;
 	workload_stop(w);
 	counting_stop(w);
 	stage_set(w, STAGE_CHECKING);
@@ -447,7 +304,8 @@ static void checking(struct world *w)
 		break;
 	case ROUND_DRAIN:
 		if (!at_rest(w)) break;
-		if ((w->options.faults & FAULTS_FATAL) == 0 && !hints_were_dropped(w)) look_into_all(w);
+		if ((w->options.faults & FAULTS_FATAL) == 0 && !hints_were_dropped(w))
+			look_into_all(w, w->stage_round == ROUND_DRAIN);
 		round_next(w);
 		read_all(w, HIST_FINAL);
 		break;
@@ -455,7 +313,7 @@ static void checking(struct world *w)
 	case ROUND_AGAIN: reading(w); break;
 	case ROUND_REPAIR:
 		if (!waited(w, REPAIR_US) || !at_rest(w)) break;
-		look_into_all(w);
+		look_into_all(w, w->stage_round == ROUND_DRAIN);
 		round_next(w);
 		w->compares_left = node_layout(w->procs[world_anyone(w)].node)->partitions;
 		break;
@@ -466,27 +324,11 @@ static void checking(struct world *w)
 	}
 }
 
-void final_init(struct world *w)
-{
-	struct final *f = w->final = calloc(1, sizeof *f);
-	assert(f != NULL);
-	f->region = malloc(DECODE_POOL_BYTES);
-	f->state = calloc(1, pool_state_bytes(DECODE_POOL_BYTES));
-	assert(f->region != NULL && f->state != NULL);
-	pool_init(&f->pool, f->region, DECODE_POOL_BYTES, f->state);
-}
-
-void final_free(struct world *w)
-{
-	free(w->final->region);
-	free(w->final->state);
-	free(w->final);
-}
-
 void final_on_stage(struct world *w, const struct agenda_item *item)
 {
 	(void)item;
 	fault_watch(w);
+	for (uint16_t i = 0; i < w->options.nodes; i++) proc_check_bounds(w, i);
 	switch (w->stage) {
 	case STAGE_FORMING: forming(w); break;
 	case STAGE_TROUBLE: trouble(w); break;

@@ -4,8 +4,6 @@
 
 #include "tests/sim/world.h"
 
-void final_init(struct world *w);
-void final_free(struct world *w);
 void final_begin(struct world *w);
 void final_on_stage(struct world *w, const struct agenda_item *item);
 /* A compare of a partition is done. */

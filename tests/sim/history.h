@@ -29,6 +29,8 @@ struct hist_write {
 	bool blind_delete; /* a DELETE without a context: it covers what is there */
 	bool fragile;      /* may sit on one disk only, and this run spoils one */
 	uint8_t pw;        /* primaries that its answer promises */
+	uint8_t promised;  /* disks that its answer promises, */
+	uint8_t durable;   /* and those that it was on by then; no more are looked for */
 	bool appeared;     /* some read or store showed it */
 	uint64_t ttl_us;   /* it lives so long; 0: for ever */
 	uint64_t dies_us;  /* by what it bears itself; 0: nobody was shown it yet, or for ever */

@@ -27,18 +27,19 @@ const char *options_fault_word(enum fault_kind kind)
 
 static void usage(void)
 {
-	fprintf(stderr,
-	        "usage: dunlin-sim [--seed S] [--nodes 5] [--time 10m] [--clients 10]\n"
-	        "                  [--faults all|none|WORD,...] [--trace] [--twice] [--no-shrink]\n"
-	        "                  [--in-process] [--seeds N [--first S] [--jobs 1] [--stop]]\n"
-	        "to leave parts of a run out:\n"
-	        "  --until 12s           trouble ends then, though it was to last for --time\n"
-	        "  --strikes WORD.N,...  of the faults only these strikes (WORD: all of a kind), or none\n"
-	        "  --turns N,N-N,...     of what clients do only these turns, or none\n"
-	        "  --keys N,N-N,...      clients ask for these keys only\n"
-	        "  --counters 5          clients that count\n"
-	        "  --operators 1         who changes properties and lists keys\n"
-	        "faults:\n");
+	fprintf(
+		stderr,
+		"usage: dunlin-sim [--seed S] [--nodes 5] [--time 10m] [--clients 10]\n"
+		"                  [--faults all|none|WORD,...] [--trace] [--twice] [--no-shrink]\n"
+		"                  [--in-process] [--seeds N [--first S] [--jobs 1] [--stop]]\n"
+		"to leave parts of a run out:\n"
+		"  --until 12s           trouble ends then, though it was to last for --time\n"
+		"  --strikes WORD.N,...  of the faults only these strikes (WORD: all of a kind), or none\n"
+		"  --turns N,N-N,...     of what clients do only these turns, or none\n"
+		"  --keys N,N-N,...      clients ask for these keys only\n"
+		"  --counters 5          clients that count\n"
+		"  --operators 1         who changes properties and lists keys\n"
+		"faults:\n");
 	for (unsigned k = 0; k < FAULT_KINDS; k++)
 		fprintf(stderr, "  %-10s %s\n", fault_words[k], fault_texts[k]);
 }

@@ -61,29 +61,30 @@ enum fault_kind {
 #define SIM_COUNTERS_MAX 5
 #define SIM_HOT_KEYS 12 /* fought over all the time */
 #define SIM_KEYS 24 /* the others have their slice of the trouble, one after another, then peace */
-#define SIM_STRIKES_MAX 64  /* of one kind of fault */
-#define SIM_TURNS_MAX 65536 /* of clients, which can be left out one by one; those behind them cannot */
+#define SIM_STRIKES_MAX 64 /* of one kind of fault */
+#define SIM_TURNS_MAX                                                                              \
+	65536 /* of clients, which can be left out one by one; those behind them cannot */
 
 /* What a run is made of. `until_us` and what follows leave parts of it out, and the rest happens as nearly
  * as it did with them as may be: whoever draws has a stream of its own (chance.h). */
 struct sim_options {
 	uint64_t seed;
 	uint32_t nodes, clients;
-	uint64_t time_us;  /* of trouble; forming, healing and checking come on top */
-	uint32_t faults;   /* bit per fault_kind */
-	uint64_t until_us; /* trouble ends here, though it was to go on; 0: it goes on */
-	uint64_t strikes[FAULT_KINDS];               /* of each kind, by number: what may strike */
+	uint64_t time_us;              /* of trouble; forming, healing and checking come on top */
+	uint32_t faults;               /* bit per fault_kind */
+	uint64_t until_us;             /* trouble ends here, though it was to go on; 0: it goes on */
+	uint64_t strikes[FAULT_KINDS]; /* of each kind, by number: what may strike */
 	uint64_t turns[NUMBERS_WORDS(SIM_TURNS_MAX)]; /* number: client + turn of it * clients */
-	uint64_t keys;      /* bit per key that clients ask for */
-	uint32_t counters;  /* counting clients */
-	uint32_t operators; /* 0 or 1 */
-	bool trace;       /* a failing run is played again, and the events of the failed key printed */
-	bool twice;       /* every seed is run twice and must give the same hash */
-	bool shrink;      /* look for a smaller run that fails too */
-	bool stop;        /* of many seeds: no more after the first that fails */
-	bool in_process;  /* no child process: for debuggers */
-	uint32_t seeds;   /* 0: the one seed */
-	uint32_t jobs;    /* children at once */
+	uint64_t keys;                                /* bit per key that clients ask for */
+	uint32_t counters;                            /* counting clients */
+	uint32_t operators;                           /* 0 or 1 */
+	bool trace;      /* a failing run is played again, and the events of the failed key printed */
+	bool twice;      /* every seed is run twice and must give the same hash */
+	bool shrink;     /* look for a smaller run that fails too */
+	bool stop;       /* of many seeds: no more after the first that fails */
+	bool in_process; /* no child process: for debuggers */
+	uint32_t seeds;  /* 0: the one seed */
+	uint32_t jobs;   /* children at once */
 	uint64_t first;
 };
 

@@ -102,6 +102,7 @@ static void config_fill(struct world *w, uint16_t proc, struct node_config *c,
 	                         .reap_period_us = SECONDS(2) + SECONDS(4) * (w->options.seed / 48 % 3),
 	                         .read_all_one_in = reads_all[w->options.seed / 8 % 3],
 	                         .read_whole_bytes = w->options.seed / 24 % 2 == 0 ? 1 : 64,
+	                         .siblings_max = tight ? 3 : 0,
 	                         .coord_slots = tight ? 8 : 64,
 	                         .replica_slots = tight ? 8 : 128};
 	if (world_may(w, FAULT_NOROOM) && w->options.seed % 4 == 1) {
@@ -158,6 +159,7 @@ static void start(struct world *w, uint16_t proc)
 	struct node_config config;
 	struct bytes join[SIM_NODES_MAX];
 	config_fill(w, proc, &config, join);
+	p->bounds = bounds_of(&config, SIM_POOL_BYTES);
 	p->memory_bytes = node_memory(&config);
 	p->memory = map(p->memory_bytes, -1);
 	p->node = node_init(p->memory, &config, p->pool, SIM_POOL_BYTES);
@@ -203,12 +205,23 @@ uint64_t proc_refused(const struct world *w, uint16_t proc)
 	return m.stand_ins_refused + m.hints_dropped;
 }
 
+void proc_check_bounds(struct world *w, uint16_t proc)
+{
+	struct node_metrics m;
+	struct check_failure failure;
+	const struct proc *p = &w->procs[proc];
+	if (p->node == NULL) return;
+	node_metrics(p->node, &m);
+	if (!check_bounds(&p->bounds, p->name, &m, &failure)) world_failed(w, &failure);
+}
+
 void proc_crash(struct world *w, uint16_t proc, uint64_t restart_us)
 {
 	struct proc *p = &w->procs[proc];
 	assert(p->state != PROC_DOWN);
 	trace_world(w, "%s dies", p->name);
 	fault_check_memory(w, proc);
+	proc_check_bounds(w, proc);
 	p->state = PROC_DOWN;
 	if (world_may(w, FAULT_NOROOM)) w->fault_count[FAULT_NOROOM] += proc_refused(w, proc);
 	disk_crash(w, proc);

@@ -10,6 +10,8 @@ void proc_free(struct world *w, uint16_t proc);
 void proc_start(struct world *w, uint16_t proc);
 /* Stand-in copies it refused and hints it dropped since it started. */
 uint64_t proc_refused(const struct world *w, uint16_t proc);
+/* P8: does it hold no more than it may? */
+void proc_check_bounds(struct world *w, uint16_t proc);
 /* At once, and up again after `restart_us`. It is not down. */
 void proc_crash(struct world *w, uint16_t proc, uint64_t restart_us);
 void proc_pause(struct world *w, uint16_t proc, uint64_t for_us);

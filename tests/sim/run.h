@@ -14,7 +14,7 @@ struct run_result {
 	struct workload_figures figures;
 	uint64_t increments; /* acknowledged */
 	uint64_t fault_count[FAULT_KINDS];
-	uint32_t strikes[FAULT_KINDS]; /* that were due */
+	uint32_t strikes[FAULT_KINDS];                /* that were due */
 	uint64_t turns[NUMBERS_WORDS(SIM_TURNS_MAX)]; /* that were taken */
 };
 

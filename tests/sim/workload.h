@@ -14,7 +14,7 @@ enum key_kind {
 
 struct workload_figures {
 	uint64_t ops, reads, session_reads, not_seen, writes, conditional, refused, brief, acked,
-		unknown, none, failed_calm;
+		unknown, none;
 	uint32_t siblings_max;
 };
 

@@ -17,6 +17,7 @@
 #include "tests/sim/fault.h"
 #include "tests/sim/final.h"
 #include "tests/sim/letter.h"
+#include "tests/sim/look.h"
 #include "tests/sim/net.h"
 #include "tests/sim/proc.h"
 #include "tests/sim/trace.h"
@@ -76,6 +77,18 @@ void world_fail(struct world *w, const char *promise, uint32_t key, uint32_t wri
 	va_start(args, format);
 	vsnprintf(w->failure.text, sizeof w->failure.text, format, args);
 	va_end(args);
+}
+
+void world_failed(struct world *w, const struct check_failure *f)
+{
+	world_fail(w, f->promise, f->key, f->write, "%s", f->text);
+}
+
+void world_ask_ended(struct world *w, uint32_t ask)
+{
+	struct check_failure f;
+	if (!ask_is_answered(&w->asks, ask, &f) || !ask_is_served(&w->asks, ask, &f))
+		world_failed(w, &f);
 }
 
 /* ---- the agenda: a binary heap by (time, order) ---------------------------------------------- */
@@ -369,11 +382,12 @@ void world_init(struct world *w, const struct sim_options *options)
 	uint32_t n = options->nodes < REPLICAS_DEFAULT ? options->nodes : REPLICAS_DEFAULT;
 	history_init(&w->history, SIM_KEYS, n);
 	w->history.disks_fail = fault_spoils_a_disk(w);
+	asks_init(&w->asks);
 	for (uint16_t i = 0; i < options->nodes; i++) proc_init(w, i);
 	workload_init(w);
 	counting_init(w);
-	final_init(w);
 	tracing_init(w);
+	look_init(w);
 	operator_init(w);
 	fault_init(w);
 	final_begin(w);
@@ -389,8 +403,8 @@ void world_run(struct world *w)
 	counting_check(w);
 	history_settle(&w->history);
 	struct check_failure failure;
-	if (!check_all(&w->history, &failure))
-		world_fail(w, failure.promise, failure.key, failure.write, "%s", failure.text);
+	if (!check_asks(&w->asks, &failure) || !check_all(&w->history, &failure))
+		world_failed(w, &failure);
 }
 
 void world_free(struct world *w)
@@ -401,9 +415,10 @@ void world_free(struct world *w)
 	workload_free(w);
 	counting_free(w);
 	tracing_free(w);
+	look_free(w);
 	operator_free(w);
-	final_free(w);
 	history_free(&w->history);
+	asks_free(&w->asks);
 	free(w->agenda);
 	free(w->scan_entries);
 	free(w->fx);

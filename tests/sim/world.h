@@ -20,6 +20,8 @@
 
 #include "dunlin/node.h"
 #include "store/store.h"
+#include "tests/sim/asks.h"
+#include "tests/sim/bounds.h"
 #include "tests/sim/chance.h"
 #include "tests/sim/check.h"
 #include "tests/sim/history.h"
@@ -92,11 +94,12 @@ struct proc {
 	struct node *node; /* NULL while down */
 	void *memory, *pool;
 	size_t memory_bytes;
-	struct node_id id;      /* of the last start; 0 before the first */
-	uint32_t start;         /* counts starts */
-	uint32_t pauses;        /* counts them */
-	uint64_t resume_us;     /* while paused */
-	uint64_t clock_base_us; /* its monotonic clock minus virtual time */
+	struct node_id id;         /* of the last start; 0 before the first */
+	struct bounds bounds;      /* of this start */
+	uint32_t start;            /* counts starts */
+	uint32_t pauses;           /* counts them */
+	uint64_t resume_us;        /* while paused */
+	uint64_t clock_base_us;    /* its monotonic clock minus virtual time */
 	int64_t off_us, drift_ppm; /* its wall clock: so far off at `set_us`, and so much more since */
 	uint64_t set_us;
 	uint64_t tick_us;     /* earliest tick on the agenda; UINT64_MAX: none */
@@ -129,6 +132,7 @@ struct trace {
 struct workload; /* workload.c */
 struct counting; /* counting.c */
 struct tracing;  /* tracing.c */
+struct look;     /* look.c */
 struct operator; /* operator.c */
 
 enum stage { STAGE_FORMING, STAGE_TROUBLE, STAGE_CALM, STAGE_CHECKING, STAGE_OVER };
@@ -153,16 +157,16 @@ struct world {
 	struct store *old_copy;        /* of that disk; NULL: none was taken yet */
 	uint16_t bad_disk;             /* the one disk that is spoiled: fault_disk.c */
 	uint16_t gone;                 /* who is lost for ever; SIM_NODES_MAX: nobody */
-	bool early;        /* trouble strikes while the cluster forms */
-	uint64_t strict_from_us; /* from here on every request must succeed; UINT64_MAX: not yet */
+	bool early;                    /* trouble strikes while the cluster forms */
+	struct asks asks;
 	enum stage stage;
 	uint64_t stage_us; /* when it began */
 	uint32_t stage_round, compares_left;
 	struct workload *workload;
 	struct counting *counting;
 	struct tracing *tracing;
+	struct look *look;
 	struct operator* operator;
-	struct final *final;
 	struct history history;
 	struct trace trace;
 	bool compare_open;
@@ -199,6 +203,10 @@ void world_fail(struct world *w, const char *promise, uint32_t key, uint32_t wri
                 const char *format, ...) __attribute__((format(printf, 5, 6)));
 /* What follows draws from that stream; returns the one before. */
 struct prng *world_draw_from(struct world *w, struct prng *stream);
+/* The first failure of a check, with what it says. */
+void world_failed(struct world *w, const struct check_failure *f);
+/* Was it served, as promised? A failure of the run if not. */
+void world_ask_ended(struct world *w, uint32_t ask);
 /* Into the hash of the run. */
 void world_note(struct world *w, uint64_t value);
 
