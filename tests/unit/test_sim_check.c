@@ -109,7 +109,38 @@ static void refuses(struct story *s, check_function *check, const char *promise,
 	assert_int_equal(failure.write, write);
 }
 
-/* ---- P1, P2 --------------------------------------------------------------------------------- */
+/* ---- P1 ------------------------------------------------------------------------------------- */
+
+static void on_disks(struct story *s, uint32_t write, uint8_t durable, uint8_t promised)
+{
+	s->h.writes[write].durable = durable;
+	s->h.writes[write].promised = promised;
+}
+
+static void a_write_that_is_on_as_many_disks_as_it_promises_is_durable(void **state)
+{
+	struct story *s = *state;
+	on_disks(s, put(s, HIST_NOTHING), 2, 2);
+	holds(s, check_durable);
+}
+
+static void a_write_acknowledged_before_it_is_on_enough_disks_is_refused(void **state)
+{
+	struct story *s = *state;
+	put(s, HIST_NOTHING);
+	uint32_t a = put(s, HIST_NOTHING);
+	on_disks(s, a, 1, 2);
+	refuses(s, check_durable, "P1", a);
+}
+
+static void a_write_that_was_not_acknowledged_may_be_on_none(void **state)
+{
+	struct story *s = *state;
+	on_disks(s, write_it(s, HIST_PUT, HIST_NOTHING, HIST_UNKNOWN), 0, 2);
+	holds(s, check_durable);
+}
+
+/* ---- P2 ------------------------------------------------------------------------------------- */
 
 static void a_value_that_is_there_at_the_end_is_not_lost(void **state)
 {
@@ -341,6 +372,27 @@ static void a_value_whose_own_time_is_up_may_be_gone_for_one_and_there_for_anoth
 	refuses(s, check_no_resurrection, "P3", a);
 }
 
+static void a_value_that_is_shown_long_after_its_time_came_back(void **state)
+{
+	struct story *s = *state;
+	uint32_t a = put(s, HIST_NOTHING);
+	s->h.writes[a].ttl_us = SECONDS(5);
+	s->h.writes[a].dies_us = s->now + SECONDS(5);
+	s->now += SECONDS(5) + CLOCKS_APART_US;
+	view(s, HIST_FINAL, just(s, a), 3);
+	refuses(s, check_no_resurrection, "P3", a);
+}
+
+static void a_value_may_be_shown_as_long_as_clocks_may_differ_on_its_time(void **state)
+{
+	struct story *s = *state;
+	uint32_t a = put(s, HIST_NOTHING);
+	s->h.writes[a].ttl_us = SECONDS(5);
+	s->h.writes[a].dies_us = s->now + SECONDS(5);
+	view(s, HIST_FINAL, just(s, a), 3);
+	holds(s, check_no_resurrection);
+}
+
 /* ---- P4 ------------------------------------------------------------------------------------- */
 
 static void replicas_with_the_same_siblings_have_converged(void **state)
@@ -535,6 +587,9 @@ static void pasts_reach_over_many_words(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		STORY(a_write_that_is_on_as_many_disks_as_it_promises_is_durable),
+		STORY(a_write_acknowledged_before_it_is_on_enough_disks_is_refused),
+		STORY(a_write_that_was_not_acknowledged_may_be_on_none),
 		STORY(a_value_that_is_there_at_the_end_is_not_lost),
 		STORY(an_acknowledged_value_that_is_gone_is_lost),
 		STORY(a_value_covered_by_one_who_saw_it_is_not_lost),
@@ -559,6 +614,8 @@ int main(void)
 		STORY(a_value_that_a_store_still_holds_came_back),
 		STORY(a_value_covered_by_a_write_of_unknown_outcome_may_stay),
 		STORY(a_value_whose_own_time_is_up_may_be_gone_for_one_and_there_for_another),
+		STORY(a_value_that_is_shown_long_after_its_time_came_back),
+		STORY(a_value_may_be_shown_as_long_as_clocks_may_differ_on_its_time),
 		STORY(replicas_with_the_same_siblings_have_converged),
 		STORY(a_replica_that_lacks_a_sibling_has_not_converged),
 		STORY(a_value_that_half_of_the_replicas_never_got_is_refused),
