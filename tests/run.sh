@@ -117,9 +117,10 @@ check docker/chaos sh tests/chaos/docker.sh
 check docker/compose python3 tests/docker/test_compose.py
 check sim build/release/dunlin-sim --seeds $seeds --time 60s --jobs 2
 check sim/once-failed sh tests/sim/seeds.sh
+check sim/parts sh tests/sim/parts.sh
 # Without the faults that can lose a hint, hints alone must reach a majority of the primaries.
 check sim/hints-deliver build/release/dunlin-sim --seeds $((seeds / 4)) --time 60s --jobs 2 \
-	--faults delay,loss,dup,reorder,partition,oneway,slowlink,flap,pause,skew,jump,slowdisk,noroom,drain
+	--faults delay,loss,dup,reorder,partition,partial,oneway,slowlink,flap,pause,skew,jump,drift,stop,slowdisk,readerr,noroom,drain
 check sim/three-nodes build/release/dunlin-sim --seeds $((seeds / 4)) --nodes 3 --time 60s --jobs 2
 check sim/same-seed-same-run build/release/dunlin-sim --seed 7 --time 60s --twice
 build asan tests

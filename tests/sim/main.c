@@ -7,7 +7,10 @@
 #include <string.h>
 
 #include "base/panic.h"
-#include "tests/sim/run.h"
+#include "tests/sim/shrink.h"
+
+/* Of the trace of a failure that was shrunk, without --trace. */
+#define TRACE_LINES_TOLD 200
 
 static void print_faults(const struct sim_options *o, const struct run_result *r)
 {
@@ -20,7 +23,7 @@ static void print_faults(const struct sim_options *o, const struct run_result *r
 static void print_never_fired(const struct sim_options *o, const uint64_t count[FAULT_KINDS])
 {
 	for (unsigned k = 0; k < FAULT_KINDS; k++)
-		if ((o->faults & FAULT_BIT(k)) != 0 && count[k] == 0)
+		if ((o->faults & FAULT_BIT(k)) != 0 && o->strikes[k] != 0 && count[k] == 0)
 			printf("sim: the fault %s was chosen and never fired\n",
 			       options_fault_word((enum fault_kind)k));
 }
@@ -58,35 +61,56 @@ static void print_command(const char *before, const struct sim_options *o)
 	putchar('\n');
 }
 
-/* A failure in full: the smallest run that shows it, and its trace. */
-static void explain(const struct sim_options *o, struct run_result r)
+/* All of its trace, or the end of it. */
+static void print_trace(const struct sim_options *o, const struct run_result *r, bool all)
 {
-	struct sim_options least = *o;
-	least.seed = r.seed;
-	print_command("again with", &least);
-	if (o->shrink) {
-		least = run_shrink(&least, &r);
-		print_command("smallest found", &least);
-		print_failure(&r);
+	struct run_trace trace = {.on = true, .key = r->key, .skip = all ? 0 : UINT64_MAX};
+	struct run_result again;
+	if (!all) {
+		run_in_child(o, trace, &again);
+		bool more = again.trace_lines > TRACE_LINES_TOLD;
+		trace.skip = more ? again.trace_lines - TRACE_LINES_TOLD : 0;
+		if (more)
+			printf("sim: the last %d lines of its trace; all with --trace\n", TRACE_LINES_TOLD);
 	}
-	if (!o->trace || r.crashed) return;
-	least.trace = true;
-	run_here(&least, r.key == HIST_NOBODY ? HIST_NOBODY : r.key, &r);
+	run_in_child(o, trace, &again);
+}
+
+static void run_counted(const struct sim_options *o, struct run_result *out)
+{
+	run_in_child(o, RUN_UNTRACED, out);
+}
+
+/* A failure in full: the smallest run that shows it, and its trace. */
+static void explain(const struct sim_options *o, const struct run_result *result)
+{
+	static struct shrunk least;
+	least = (struct shrunk){.options = *o, .result = *result};
+	least.options.seed = result->seed;
+	print_command("again with", &least.options);
+	if (o->shrink) {
+		struct sim_options all = least.options;
+		shrink(&all, result, run_counted, &least);
+		printf("sim: shrunk in %u runs\n", least.runs);
+		print_command("smallest found", &least.options);
+		print_failure(&least.result);
+	}
+	if (o->shrink || o->trace) print_trace(&least.options, &least.result, o->trace);
 }
 
 static int run_single(const struct sim_options *o)
 {
-	struct run_result r;
+	static struct run_result r;
 	printf("sim: seed=%llu\n", (unsigned long long)o->seed);
 	if (o->in_process)
-		run_here(o, o->trace ? HIST_NOBODY : SIM_KEYS, &r);
+		run_here(o, (struct run_trace){.on = o->trace, .key = HIST_NOBODY}, &r);
 	else
-		run_in_child(o, &r);
+		run_in_child(o, RUN_UNTRACED, &r);
 	print_figures(o, &r);
 	if (!r.crashed) print_never_fired(o, r.fault_count);
 	if (!r.held) {
 		print_failure(&r);
-		if (!o->in_process) explain(o, r);
+		if (!o->in_process) explain(o, &r);
 	}
 	printf("sim: %s seed=%llu\n", r.held ? "ok" : "FAILED", (unsigned long long)o->seed);
 	return r.held ? 0 : 1;
@@ -133,13 +157,14 @@ static bool tally_add(void *context, const struct run_result *r)
 
 static int run_seeds(const struct sim_options *o)
 {
-	struct tally t = {.options = o};
+	static struct tally t;
+	t.options = o;
 	printf("sim: seeds=%llu to %llu\n", (unsigned long long)o->first,
 	       (unsigned long long)(o->first + o->seeds - 1));
 	uint32_t ran = run_many(o, o->seeds, tally_add, &t);
 	print_figures(o, &t.total);
 	print_never_fired(o, t.total.fault_count);
-	if (t.failed > 0) explain(o, t.first_failure);
+	if (t.failed > 0) explain(o, &t.first_failure);
 	printf("sim: %u seeds, %u failed\n", ran, t.failed);
 	return t.failed == 0 ? 0 : 1;
 }

@@ -40,6 +40,7 @@ bool numbers_parse(const char *text, uint64_t *bits, uint32_t max)
 		if (!parse_one(&text, max, &first)) return false;
 		last = first;
 		if (*text == '-' && (text++, !parse_one(&text, max, &last))) return false;
+		if (last < first) return false;
 		for (uint32_t i = first; i <= last; i++) numbers_set(bits, i, true);
 		if (*text == '\0') return true;
 		if (*text++ != ',') return false;

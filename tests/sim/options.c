@@ -177,9 +177,16 @@ static bool parse_part(struct sim_options *o, const char *name, const char *valu
 	return false;
 }
 
+static bool parse_forbid(struct sim_options *o, const char *value)
+{
+	o->forbid_siblings = strcmp(value, "siblings") == 0;
+	return o->forbid_siblings;
+}
+
 static bool parse_valued(struct sim_options *o, const char *name, const char *value)
 {
 	if (strcmp(name, "--time") == 0) return parse_time(value, &o->time_us);
+	if (strcmp(name, "--forbid") == 0) return parse_forbid(o, value);
 	if (strcmp(name, "--faults") == 0) return parse_faults(value, &o->faults);
 	if (strcmp(name, "--seed") == 0) return parse_number(value, 0, UINT64_MAX, &o->seed);
 	if (strcmp(name, "--first") == 0) return parse_number(value, 0, UINT64_MAX, &o->first);
@@ -292,4 +299,5 @@ void options_print(const struct sim_options *o, FILE *to)
 	}
 	if (o->counters < SIM_COUNTERS_MAX) fprintf(to, " --counters %u", o->counters);
 	if (o->operators == 0) fprintf(to, " --operators 0");
+	if (o->forbid_siblings) fprintf(to, " --forbid siblings");
 }

@@ -78,6 +78,7 @@ struct sim_options {
 	uint64_t keys;                                /* bit per key that clients ask for */
 	uint32_t counters;                            /* counting clients */
 	uint32_t operators;                           /* 0 or 1 */
+	bool forbid_siblings; /* a client that is shown two has failed: no promise, to see it shrink */
 	bool trace;      /* a failing run is played again, and the events of the failed key printed */
 	bool twice;      /* every seed is run twice and must give the same hash */
 	bool shrink;     /* look for a smaller run that fails too */

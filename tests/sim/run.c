@@ -18,8 +18,6 @@
 #include "tests/sim/proc.h"
 #include "tests/sim/world.h"
 
-/* Runs that shrinking may cost. */
-#define SHRINK_RUNS_MAX 40
 /* CPU seconds after which a child is taken for hung: far below what the slowest run is worth. */
 #define CHILD_CPU_MARGIN_S 120
 
@@ -35,6 +33,7 @@ static void result_fill(const struct world *w, struct run_result *out)
 	out->held = !w->failed;
 	out->hash = w->hash;
 	out->steps = w->steps;
+	out->trace_lines = w->trace.lines;
 	out->virtual_us = w->now_us - SIM_BEGIN_US;
 	out->key = out->write = HIST_NOBODY;
 	workload_figures(w, &out->figures);
@@ -51,17 +50,15 @@ static void result_fill(const struct world *w, struct run_result *out)
 	snprintf(out->text, sizeof out->text, "%s", w->failure.text);
 }
 
-static void run_once(const struct sim_options *o, uint32_t trace_key, struct run_result *out)
+static void run_once(const struct sim_options *o, struct run_trace trace, struct run_result *out)
 {
 	struct world *w = malloc(sizeof *w);
 	assert(w != NULL);
 	uint64_t began = cpu_us();
 	*out = (struct run_result){.seed = o->seed};
 	world_init(w, o);
-	if (trace_key < SIM_KEYS)
-		w->trace = (struct trace){true, workload_key(w, trace_key)};
-	else
-		w->trace.on = trace_key == HIST_NOBODY;
+	w->trace = (struct trace){.on = trace.on, .skip = trace.skip};
+	if (trace.on && trace.key < SIM_KEYS) w->trace.key = workload_key(w, trace.key);
 	world_run(w);
 	out->cpu_us = cpu_us() - began;
 	result_fill(w, out);
@@ -69,12 +66,12 @@ static void run_once(const struct sim_options *o, uint32_t trace_key, struct run
 	free(w);
 }
 
-void run_here(const struct sim_options *o, uint32_t trace_key, struct run_result *out)
+void run_here(const struct sim_options *o, struct run_trace trace, struct run_result *out)
 {
-	run_once(o, trace_key, out);
+	run_once(o, trace, out);
 	if (!o->twice || !out->held) return;
 	struct run_result again;
-	run_once(o, trace_key, &again);
+	run_once(o, trace, &again);
 	if (again.hash == out->hash && again.held) return;
 	out->held = false;
 	snprintf(out->promise, sizeof out->promise, "sameness");
@@ -100,7 +97,7 @@ static void child_limits(const struct sim_options *o)
 	setrlimit(RLIMIT_CORE, &core);
 }
 
-static struct child child_start(const struct sim_options *o)
+static struct child child_start(const struct sim_options *o, struct run_trace trace)
 {
 	int ends[2];
 	fflush(NULL);
@@ -114,7 +111,7 @@ static struct child child_start(const struct sim_options *o)
 	struct run_result result;
 	close(ends[0]);
 	child_limits(o);
-	run_here(o, SIM_KEYS, &result);
+	run_here(o, trace, &result);
 	bool sent = write(ends[1], &result, sizeof result) == (ssize_t)sizeof result;
 	exit(sent ? 0 : 3);
 }
@@ -151,9 +148,9 @@ static void child_end(const struct child *c, struct run_result *out)
 		child_crashed(c, status, out);
 }
 
-void run_in_child(const struct sim_options *o, struct run_result *out)
+void run_in_child(const struct sim_options *o, struct run_trace trace, struct run_result *out)
 {
-	struct child c = child_start(o);
+	struct child c = child_start(o, trace);
 	child_end(&c, out);
 }
 
@@ -169,53 +166,11 @@ uint32_t run_many(const struct sim_options *o, uint32_t count,
 		while (go_on && started < count && started - ended < o->jobs) {
 			struct sim_options one = *o;
 			one.seed = o->first + started;
-			running[started++ % o->jobs] = child_start(&one);
+			running[started++ % o->jobs] = child_start(&one, RUN_UNTRACED);
 		}
 		struct run_result result;
 		child_end(&running[ended++ % o->jobs], &result);
 		if (!each(context, &result)) go_on = false;
 	}
 	return ended;
-}
-
-/* ---- shrinking ------------------------------------------------------------------------------ */
-
-struct shrink {
-	struct sim_options best;
-	struct run_result result;
-	uint32_t runs;
-};
-
-static bool still_fails(struct shrink *s, const struct sim_options *tried)
-{
-	if (s->runs >= SHRINK_RUNS_MAX) return false;
-	s->runs++;
-	struct run_result result;
-	run_in_child(tried, &result);
-	if (result.held) return false;
-	s->best = *tried;
-	s->result = result;
-	return true;
-}
-
-struct sim_options run_shrink(const struct sim_options *o, struct run_result *result)
-{
-	struct shrink s = {.best = *o, .result = *result};
-	s.best.twice = false;
-	for (unsigned k = 0; k < FAULT_KINDS; k++) {
-		struct sim_options tried = s.best;
-		tried.faults &= ~FAULT_BIT(k);
-		if (tried.faults != s.best.faults) still_fails(&s, &tried);
-	}
-	for (bool better = true; better;) {
-		struct sim_options shorter = s.best, fewer = s.best;
-		better = false;
-		shorter.time_us = shorter.time_us / 2 / SECONDS(1) * SECONDS(1);
-		if (shorter.time_us >= SECONDS(2)) better = still_fails(&s, &shorter);
-		fewer = s.best;
-		fewer.clients /= 2;
-		if (fewer.clients > 0 && still_fails(&s, &fewer)) better = true;
-	}
-	*result = s.result;
-	return s.best;
 }

@@ -7,43 +7,47 @@
 #include "base/bytes.h"
 #include "base/panic.h"
 
-static void stamp(const struct world *w)
+/* Is this line wanted? Then its time is printed. */
+static bool line_begins(const struct world *w)
 {
+	struct trace *t = (struct trace *)(uintptr_t)&w->trace; /* counting lines changes no run */
+	if (!t->on || t->lines++ < t->skip) return false;
 	printf("[%11.6f] ", (double)w->now_us / 1e6);
+	return true;
+}
+
+static void line_ends(const char *format, va_list args)
+{
+	vprintf(format, args);
+	putchar('\n');
 }
 
 void trace_world(const struct world *w, const char *format, ...)
 {
-	if (!w->trace.on) return;
-	stamp(w);
+	if (!line_begins(w)) return;
 	va_list args;
 	va_start(args, format);
-	vprintf(format, args);
+	line_ends(format, args);
 	va_end(args);
-	putchar('\n');
 }
 
 void trace_strike(const struct world *w, enum fault_kind kind, const char *format, ...)
 {
-	if (!w->trace.on) return;
-	stamp(w);
+	if (!line_begins(w)) return;
 	printf("%s.%u: ", options_fault_word(kind), w->strike);
 	va_list args;
 	va_start(args, format);
-	vprintf(format, args);
+	line_ends(format, args);
 	va_end(args);
-	putchar('\n');
 }
 
 void trace_key(const struct world *w, struct bytes key, const char *format, ...)
 {
-	if (!w->trace.on || key.len == 0 || !bytes_equal(key, w->trace.key)) return;
-	stamp(w);
+	if (key.len == 0 || !bytes_equal(key, w->trace.key) || !line_begins(w)) return;
 	va_list args;
 	va_start(args, format);
-	vprintf(format, args);
+	line_ends(format, args);
 	va_end(args);
-	putchar('\n');
 }
 
 static const char *type_name(enum msg_type type)
@@ -96,7 +100,7 @@ void trace_msg(const struct world *w, uint16_t at, const char *arrow, uint16_t o
 		m->type == MSG_PUT_ACK || m->type == MSG_GET_REPLY || m->type == MSG_FORWARD_REPLY;
 	bool forming = m->type == MSG_PROPOSE || m->type == MSG_VOTE || m->type == MSG_LAYOUT;
 	if (key.len > 0 && !bytes_equal(key, w->trace.key)) return;
-	if (key.len == 0 && !answer && !forming) return;
+	if (key.len == 0 && !answer && (!forming || w->trace.key.len > 0)) return;
 	trace_world(w, "%s %s %s %s #%llx%s%s", w->procs[at].name, arrow, w->procs[other].name,
 	            type_name(m->type), (unsigned long long)m->id.v, answer ? " " : "",
 	            answer ? err_name(err_of(m)) : "");

@@ -22,6 +22,9 @@ static uint32_t note_shown(struct world *w, uint32_t key, const struct reply *re
 	for (uint32_t i = 0; i < reply->sibling_count; i++)
 		if (!workload_note_sibling(w, key, &reply->siblings[i])) break;
 	if (reply->sibling_count > f->siblings_max) f->siblings_max = reply->sibling_count;
+	if (w->options.forbid_siblings && reply->sibling_count > 1)
+		world_fail(w, "siblings", key, HIST_NOBODY, "a client is shown %u values at once",
+		           reply->sibling_count);
 	return shown;
 }
 

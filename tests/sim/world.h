@@ -126,7 +126,8 @@ struct net {
 
 struct trace {
 	bool on;
-	struct bytes key; /* full key to follow */
+	struct bytes key;     /* full key to follow */
+	uint64_t lines, skip; /* the first `skip` lines are not printed */
 };
 
 struct workload; /* workload.c */
