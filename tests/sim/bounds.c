@@ -6,8 +6,10 @@
 
 #include <stdio.h>
 
-/* One write's object, at most, in the simulator: values are below 20 KB, and siblings are few. */
+/* One write's object, and one hint, at most, in the simulator: values are below 20 KB, siblings are few, and
+ * keys short. */
 #define WRITE_BYTES_MAX KIB(256)
+#define HINT_RECORD_BYTES 64
 
 static uint64_t or_else(uint64_t value, uint64_t otherwise)
 {
@@ -20,9 +22,9 @@ struct bounds bounds_of(const struct node_config *c, uint64_t pool_bytes)
 	                   .replica_slots = or_else(c->replica_slots, REPLICA_SLOTS_MAX),
 	                   .pool_bytes = pool_bytes};
 	uint64_t writes = b.coord_slots + b.replica_slots;
-	uint64_t hints = b.coord_slots * REPLICAS_MAX;
+	uint64_t hints = b.coord_slots * or_else(c->replicas, REPLICAS_DEFAULT);
 	b.hints = or_else(c->hints_max, EXTRA_HINTS_MAX) + hints;
-	b.hint_bytes = or_else(c->hint_bytes_max, HINT_BYTES_MAX) + hints * (FULL_KEY_BYTES_MAX + 64);
+	b.hint_bytes = or_else(c->hint_bytes_max, HINT_BYTES_MAX) + hints * HINT_RECORD_BYTES;
 	b.stand_ins = or_else(c->stand_ins_max, STAND_INS_MAX) + writes;
 	b.stand_in_bytes =
 		or_else(c->stand_in_bytes_max, STAND_IN_BYTES_MAX) + writes * WRITE_BYTES_MAX;

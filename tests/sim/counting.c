@@ -237,6 +237,18 @@ static void close_client(struct world *w, struct client *c, bool succeeded)
 	soon(w, client, succeeded ? 0 : MS(300));
 }
 
+/* As of other keys (workload_answers.c): with notfound_ok=false a replica that has not got it yet has failed. */
+static bool is_on_its_way(const struct world *w, const struct client *c)
+{
+	const struct counts *counts = &w->counting->counts;
+	bool strict = !c->adds && c->options.notfound_ok == 0;
+	for (uint32_t i = 0; strict && i < counts->in_key[c->read.key]; i++) {
+		const struct count_op *x = &counts->ops[counts->of_key[c->read.key][i]];
+		if (x->outcome == HIST_OPEN || x->ended_us + ON_ITS_WAY_US > c->read.began_us) return true;
+	}
+	return false;
+}
+
 static void note_number(struct world *w, struct client *c, const struct reply *reply)
 {
 	c->read.ended_us = w->now_us;
@@ -269,6 +281,7 @@ void counting_on_reply(struct world *w, uint16_t proc, struct client_ref client,
 	          w->procs[proc].name, err_name(reply->err), reply->number);
 	if (c->read.began_us >= w->asks.calm_from_us)
 		w->asks.list[c->ask].excused |=
+			(reply->err == ERR_R_UNMET && is_on_its_way(w, c)) ||
 			excuse_holds(w, key_of(c->read.key, key), &c->options, reply->err);
 	asks_answered(&w->asks, c->ask, reply->err, w->now_us);
 	asks_outcome(&w->asks, c->ask, reply->outcome, reply->written);

@@ -29,7 +29,10 @@ static bool wants_who_is_gone(const struct world *w, struct bytes full_key,
 	case ERR_TIMEOUT:
 		return choose_quorum(w, o->pr, 0) > primaries || choose_quorum(w, o->pw, 0) > primaries;
 	case ERR_R_UNMET:
-	case ERR_W_UNMET: return choose_quorum(w, o->r, 0) > nodes || choose_quorum(w, o->w, 0) > nodes;
+		/* With notfound_ok=false it takes all replicas to say that there is nothing. */
+		if (o->notfound_ok == 0 && nodes < w->history.replicas_n) return true;
+		return choose_quorum(w, o->r, 0) > nodes;
+	case ERR_W_UNMET: return choose_quorum(w, o->w, 0) > nodes;
 	default: return false;
 	}
 }

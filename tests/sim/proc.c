@@ -111,6 +111,9 @@ static void config_fill(struct world *w, uint16_t proc, struct node_config *c,
 		c->stand_in_bytes_max = KIB(2);
 		c->hints_max = hints_too ? 8 : 0;
 		c->hint_bytes_max = hints_too ? 400 : 0;
+		/* What is on its way to the disk comes on top (P8), so little is. */
+		if (hints_too) c->coord_slots = c->replica_slots = 4;
+		if (hints_too) c->stand_ins_max = 1;
 	}
 	if (proc_may_be_lost(w) && w->options.seed % 8 == 2) c->hint_window_ms = LOST_HINT_WINDOW_MS;
 	if (w->options.nodes == 1) c->join_count = 0;

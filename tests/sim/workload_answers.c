@@ -12,8 +12,6 @@
 #include "tests/sim/workload_parts.h"
 
 #define READ_TRIES 3
-/* So long after its answer a write may still be on its way to some replicas. */
-#define ON_ITS_WAY_US SECONDS(2)
 
 static uint32_t note_shown(struct world *w, uint32_t key, const struct reply *reply)
 {

@@ -14,6 +14,7 @@ static struct bounds small(void)
 {
 	struct node_config c = {.coord_slots = 8,
 	                        .replica_slots = 16,
+	                        .replicas = 3,
 	                        .hints_max = 5,
 	                        .hint_bytes_max = 400,
 	                        .stand_ins_max = 4,
@@ -65,9 +66,9 @@ static void requests_in_flight_are_bounded(void **state)
 static void what_is_kept_for_others_is_bounded(void **state)
 {
 	(void)state;
-	uint64_t under_way = 8 * REPLICAS_MAX, writes = 8 + 16;
+	uint64_t under_way = 8 * 3, writes = 8 + 16;
 	AT_ITS_EDGE(hints, 5 + under_way, "hints");
-	AT_ITS_EDGE(hint_bytes, 400 + under_way * (FULL_KEY_BYTES_MAX + 64), "bytes of hints");
+	AT_ITS_EDGE(hint_bytes, 400 + under_way * HINT_RECORD_BYTES, "bytes of hints");
 	AT_ITS_EDGE(stand_ins, 4 + writes, "stand-in copies");
 	AT_ITS_EDGE(stand_in_bytes, KIB(2) + writes * WRITE_BYTES_MAX, "bytes of stand-in copies");
 }
