@@ -363,7 +363,10 @@ enum err suspect_boot(struct node *n, struct bytes value);
 void verify_tick(struct node *n, struct effects *fx);
 void verify_on_page(struct node *n, uint16_t member, const struct msg *m, struct effects *fx);
 /* What it began with one key has ended. */
-void verify_on_step_done(struct node *n, struct effects *fx);
+/* `done`: it is durable, or there was nothing to do. */
+void verify_on_step_done(struct node *n, bool done, struct effects *fx);
+/* A damaged record of that partition was met. */
+void verify_on_damage(struct node *n, struct partition_id p);
 void verify_on_scanned(struct node *n, const struct event *ev, struct effects *fx);
 /* The byte budget allows a page of our own store now. */
 void verify_on_timer(struct node *n, struct chore *ch, struct effects *fx);

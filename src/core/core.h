@@ -360,6 +360,7 @@ struct verify {
 	uint32_t walk_at;     /* its next partition */
 	struct partition_id partition, suspect;
 	bool all_vouch; /* every other replica that was pulled from */
+	bool again;     /* something was not merged, or went with a damaged record: once more */
 	uint32_t side;  /* which place of the preference list is pulled from */
 	bool last_page;
 	uint32_t open;      /* merges or purges under way */

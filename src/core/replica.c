@@ -13,11 +13,11 @@ static void answer_put(struct node *n, struct replica *r, enum err e, struct eff
 		emit_msg(n, fx, r->from, MSG_PUT_ACK, r->id)->put_ack.err = e;
 }
 
-static void end(struct node *n, struct replica *r, struct effects *fx)
+static void end(struct node *n, struct replica *r, enum err e, struct effects *fx)
 {
 	bool verifying = r->verifying;
 	slot_end(n, &r->slot);
-	if (verifying) verify_on_step_done(n, fx);
+	if (verifying) verify_on_step_done(n, e == ERR_OK, fx);
 }
 
 /* A page waits for the byte budget. True: its timer will tell. */
@@ -263,7 +263,7 @@ static enum key_verdict purge_apply(struct node *n, struct replica *r,
 	if (!state->damaged || w == NULL ||
 	    !store_key_make(&r->slot.arena, key_hash_of(r->key), r->key, &key) ||
 	    (is_stand_in(n, r->key) && !stand_in_remove(n, &r->slot, r->key, w))) {
-		end(n, r, fx);
+		end(n, r, ERR_OK, fx);
 		return KEY_ENDED;
 	}
 	write_add(w, STORE_OBJECTS, key, BYTES_EMPTY);
@@ -297,7 +297,7 @@ static enum key_verdict reap_apply(struct node *n, struct replica *r, const stru
 	            make_reaped(n, r, &ours, &rest) && rest.sibling_count < ours.sibling_count;
 	*object = BYTES_EMPTY;
 	if (!done || (rest.sibling_count > 0 && !object_encode(a, &rest, object))) {
-		end(n, r, fx);
+		end(n, r, w == NULL ? ERR_BUSY : ERR_OK, fx);
 		return KEY_ENDED;
 	}
 	n->counters.reaped++;
@@ -321,7 +321,7 @@ enum key_verdict merge_apply(struct node *n, struct replica *r, const struct key
 	if (e == ERR_OK) e = write_merged(n, r, state, *object, newest, fx);
 	if (e == ERR_OK) return KEY_WRITE;
 	answer_put(n, r, e, fx);
-	end(n, r, fx);
+	end(n, r, e, fx);
 	return KEY_ENDED;
 }
 
@@ -329,7 +329,7 @@ void merge_on_stored(struct node *n, struct replica *r, enum err e, struct effec
 {
 	assert(r->kind == REPLICA_MERGE || r->kind == REPLICA_REAP || r->kind == REPLICA_PURGE);
 	answer_put(n, r, e, fx);
-	end(n, r, fx);
+	end(n, r, e, fx);
 }
 
 /* ---- reading and scanning ------------------------------------------------------------------------------- */

@@ -69,6 +69,7 @@ void suspect_partition(struct node *n, struct partition_id p, struct effects *fx
 	n->counters.corrupt_records++;
 	/* The record may have held dots of ours that nobody else has seen: never follow them. */
 	node_draw_actor(n);
+	verify_on_damage(n, p);
 	if (is_suspect(n, p)) return;
 	n->suspect[p.v / 8] |= (uint8_t)(1U << p.v % 8);
 	write_suspects(n, fx);

@@ -15,6 +15,9 @@
  * The same walk, without the end, is how a reap round matches all partitions; and its sweep is a walk
  * over our own records.
  *
+ * What was pulled and then could not be written, or was there before a damaged record was met and may have
+ * been in it, is pulled again: such a partition is not done, and is begun once more.
+ *
  * A damaged record that no other replica has an object for cannot be mended: it is removed, with a
  * count. A stretch of the store in which not even keys can be read is the store's to rebuild; until it
  * has, the partition is not vouched for, and everything the others hold of it was merged. Where there is
@@ -53,6 +56,10 @@ static void done(struct node *n)
 /* Its part of a round is. */
 static void walk_on(struct node *n)
 {
+	if (n->verify.again) {
+		give_up(n);
+		return;
+	}
 	n->verify.walk_at++;
 	done(n);
 }
@@ -281,6 +288,10 @@ static void take_page(struct node *n, uint16_t member, const struct msg *m, stru
 
 static void vouch(struct node *n, struct effects *fx)
 {
+	if (n->verify.again) {
+		give_up(n);
+		return;
+	}
 	suspect_no_more(n, n->verify.partition, fx);
 	done(n);
 }
@@ -399,6 +410,7 @@ static void begin_next(struct node *n, struct effects *fx)
 		return;
 	}
 	v->side = 0;
+	v->again = false;
 	v->all_vouch = true;
 	/* What stands in for others cannot be had from them: only what is damaged goes. */
 	if (v->job != VERIFY_SWEEP && is_own(n, v->partition))
@@ -440,7 +452,13 @@ void verify_on_page(struct node *n, uint16_t member, const struct msg *m, struct
 	go_on(n, fx);
 }
 
-void verify_on_step_done(struct node *n, struct effects *fx)
+void verify_on_damage(struct node *n, struct partition_id p)
+{
+	struct verify *v = &n->verify;
+	if (v->phase != VERIFY_IDLE && v->partition.v == p.v) v->again = true;
+}
+
+void verify_on_step_done(struct node *n, bool done, struct effects *fx)
 {
 	struct verify *v = &n->verify;
 	if (v->stray > 0) { /* of a walk that was stopped */
@@ -449,6 +467,7 @@ void verify_on_step_done(struct node *n, struct effects *fx)
 	}
 	assert(v->open > 0 && works(v));
 	v->open--;
+	v->again |= !done;
 	if (v->busy || !effects_have_room(fx)) return;
 	work(n, fx);
 	go_on(n, fx);

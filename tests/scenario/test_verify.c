@@ -172,6 +172,72 @@ static void many_keys_are_verified_page_by_page(void **state)
 	assert_int_equal(metrics_of(s, B).suspect_partitions, 0);
 }
 
+/* As if it had never come, or had been on a disk that was put back. */
+static void erase(struct story *s, int node, const char *key)
+{
+	uint8_t to[264];
+	struct store_op op = {STORE_OBJECTS, object_key(to, key), {NULL, 0}};
+	struct store_batch batch = {&op, 1};
+	assert_int_equal(store_write(s->node[node].store, &batch, 1), ERR_OK);
+}
+
+static void what_cannot_be_written_is_not_taken_for_verified(void **state)
+{
+	struct story *s = *state;
+	begin_with_a_damaged_copy_on_b(s);
+	erase(s, B, "whole");
+	store_mem_set_full(s->node[B].store, true);
+	client_get(s, A, "k");
+	run(s, 1000);
+	store_mem_set_full(s->node[B].store, false);
+	run(s, 10000);
+	assert_string_equal(held(s, B, "k"), "v1");
+	assert_string_equal(held(s, B, "whole"), "w1");
+	assert_int_equal(metrics_of(s, B).suspect_partitions, 0);
+}
+
+/* Both others take their time. The page of the first (A) was merged, and the next one has less: what goes bad
+ * in between was not had. */
+static void what_goes_bad_during_the_verification_is_pulled_once_more(void **state)
+{
+	struct story *s = *state;
+	begin_with_a_damaged_copy_on_b(s);
+	erase(s, C, "whole");
+	s->node[A].disk_us = s->node[C].disk_us = ms(300);
+	client_get(s, B, "k");
+	while (strcmp(held(s, B, "k"), "v1") != 0) run(s, 1);
+	assert_int_equal(metrics_of(s, B).suspect_partitions, 1);
+	rot(s, B, "whole");
+	run(s, 10000);
+	assert_string_equal(held(s, B, "whole"), "w1");
+	assert_int_equal(metrics_of(s, B).suspect_partitions, 0);
+}
+
+static void what_a_later_replica_has_less_of_does_not_replace_what_an_earlier_one_gave(void **state)
+{
+	struct story *s = *state;
+	begin(s, 3);
+	int one = put(s, A, "k", "v1", NOTHING);
+	expect_answer(s, put(s, A, "other", "o1", NOTHING), "stored");
+	run(s, 3000);
+	node_dies(s, C);
+	run(s, 5);
+	expect_answer(s, put(s, A, "k", "v2", one), "stored"); /* C has v1 still */
+	node_starts(s, C);
+	store_mem_set_full(s->node[C].store, true); /* it takes no hint meanwhile */
+	run(s, 2000);
+	s->node[A].disk_us = s->node[C].disk_us = ms(300);
+	rot(s, B, "other");
+	client_get(s, B, "other");
+	while (strcmp(held(s, B, "other"), "o1") != 0) run(s, 1);
+	assert_string_equal(held(s, C, "k"), "v1");
+	assert_int_equal(metrics_of(s, B).suspect_partitions, 1);
+	rot(s, B, "k");
+	run(s, 20000);
+	assert_string_equal(held(s, B, "k"), "v2");
+	assert_int_equal(metrics_of(s, B).suspect_partitions, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -183,6 +249,9 @@ int main(void)
 		STORY(a_damaged_record_that_nobody_can_mend_is_removed_and_counted),
 		STORY(a_write_over_a_damaged_record_loses_nothing_that_others_hold),
 		STORY(many_keys_are_verified_page_by_page),
+		STORY(what_cannot_be_written_is_not_taken_for_verified),
+		STORY(what_goes_bad_during_the_verification_is_pulled_once_more),
+		STORY(what_a_later_replica_has_less_of_does_not_replace_what_an_earlier_one_gave),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
