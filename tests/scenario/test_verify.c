@@ -196,6 +196,32 @@ static void what_cannot_be_written_is_not_taken_for_verified(void **state)
 	assert_int_equal(metrics_of(s, B).suspect_partitions, 0);
 }
 
+/* No damage comes into it: the disk is an old copy, and has no room for what it misses. */
+static void an_old_copy_without_room_is_not_taken_for_verified(void **state)
+{
+	struct story *s = *state;
+	begin(s, 3);
+	run(s, 3000);
+	struct store *old = store_mem_clone(s->node[B].store);
+	expect_answer(s, put(s, A, "k", "v1", NOTHING), "stored");
+	run(s, 3000);
+	node_dies(s, B);
+	store_mem_restore(s->node[B].store, old);
+	store_close(old);
+	node_starts(s, B);
+	s->node[A].disk_us = s->node[C].disk_us = ms(300);
+	while (metrics_of(s, B).suspect_partitions == 0) run(s, 1);
+	run(s, 100);
+	assert_string_equal(held(s, B, "k"), "nothing");
+	store_mem_set_full(s->node[B].store, true);
+	run(s, 3000);
+	assert_int_equal(metrics_of(s, B).suspect_partitions, 1);
+	store_mem_set_full(s->node[B].store, false);
+	run(s, 10000);
+	assert_string_equal(held(s, B, "k"), "v1");
+	assert_int_equal(metrics_of(s, B).suspect_partitions, 0);
+}
+
 /* Both others take their time. The page of the first (A) was merged, and the next one has less: what goes bad
  * in between was not had. */
 static void what_goes_bad_during_the_verification_is_pulled_once_more(void **state)
@@ -250,6 +276,7 @@ int main(void)
 		STORY(a_write_over_a_damaged_record_loses_nothing_that_others_hold),
 		STORY(many_keys_are_verified_page_by_page),
 		STORY(what_cannot_be_written_is_not_taken_for_verified),
+		STORY(an_old_copy_without_room_is_not_taken_for_verified),
 		STORY(what_goes_bad_during_the_verification_is_pulled_once_more),
 		STORY(what_a_later_replica_has_less_of_does_not_replace_what_an_earlier_one_gave),
 	};
