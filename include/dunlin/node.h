@@ -72,6 +72,8 @@ enum err node_props(const struct node *n, struct bytes type, struct bytes bucket
                     struct props *out);
 const struct layout *node_layout(const struct node *n); /* NULL until formed */
 bool node_believes_up(const struct node *n, struct node_id peer);
+/* Age of the oldest write that the member has not confirmed, of those that this node keeps for it. */
+uint64_t node_lag_ms(const struct node *n, struct node_id peer);
 /* Why it is not ready, or what it misses; a sentence for people. "" when all is well. */
 const char *node_trouble(const struct node *n);
 /* How reaping goes, as this node sees it. */

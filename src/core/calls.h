@@ -270,6 +270,19 @@ void courier_go_on(struct node *n, struct effects *fx);
 void hint_wake(struct node *n); /* a peer came back */
 void hint_tick(struct node *n, struct effects *fx);
 void hint_on_page(struct node *n, const struct event *ev, struct effects *fx);
+
+/* Of a member by its index, of the stand-in copies, of the sweep. */
+struct lane *courier_lane(struct node *n, uint32_t i);
+
+/* ---- lag.c: how far behind each member is ---------------------------------------------------------------- */
+
+/* That is durable. */
+void lag_on_written(struct node *n, const struct write *w);
+/* A way through all records of the lane begins, sees a record, ends. */
+void lag_begin(struct node *n, uint32_t lane);
+void lag_see(struct node *n, uint32_t lane, const struct hint_record *r);
+void lag_end(struct node *n, uint32_t lane);
+uint64_t lag_ms(const struct node *n, uint32_t member);
 /* When a tick is wanted for it at the latest. */
 struct instant courier_deadline(const struct node *n);
 

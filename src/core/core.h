@@ -223,6 +223,12 @@ struct hint_slot {
 	struct key_op op;
 };
 
+/* The oldest write that is kept for one node (lag.c): its time, ms; 0: none. What a way or a sweep under
+ * way has seen, and what was written since it began. */
+struct lag {
+	uint64_t oldest_ms, seen_ms[2], noted_ms[2];
+};
+
 /* What is kept for one node, on its way there. Two more lanes have no node: of the stand-in copies, and
  * of the sweep, which delivers nothing. A way leads through all records of the lane. */
 struct lane {
@@ -231,6 +237,7 @@ struct lane {
 	bool walking, ended;     /* on its way; all records of it were begun */
 	bool woken;              /* somebody came back meanwhile: the next way begins at once */
 	bool from_first;         /* it began with the first record */
+	bool missed;             /* some record of this way was not read */
 	uint32_t pending;        /* deliveries begun in this lane */
 	uint32_t delivered;      /* on this way */
 	uint32_t open, window;   /* deliveries that wait for this node, and how many may */
@@ -241,6 +248,7 @@ struct lane {
 	struct budget rate;      /* bytes to this node */
 	struct bytes after;      /* in `arena`: the last record that was begun */
 	struct arena arena;
+	struct lag hints, copies; /* of member lanes */
 };
 
 enum { LANE_STAND_INS = MEMBERS_MAX, LANE_SWEEP, LANE_COUNT };

@@ -47,7 +47,7 @@ static void lane_begin(struct node *n, struct lane *l, uint32_t i, struct node_i
 	begin_anywhere(n, l, i);
 }
 
-static struct lane *lane_of(struct node *n, uint32_t i)
+struct lane *courier_lane(struct node *n, uint32_t i)
 {
 	struct lane *l = &n->courier.lanes[i];
 	struct node_id node = is_member(i) ? n->layout.members[i].id : (struct node_id){1};
@@ -74,7 +74,7 @@ static uint64_t share_of_target(const struct node *n)
 
 enum courier_room courier_room(struct node *n, uint32_t member)
 {
-	struct lane *l = lane_of(n, member);
+	struct lane *l = courier_lane(n, member);
 	if (l->away || !member_set_has(&n->up, member)) return COURIER_AWAY;
 	if (n->now.us < l->forgiven.us || (l->failures > 0 && l->open > 0)) return COURIER_AWAY;
 	if (l->open >= l->window) return COURIER_LATER;
@@ -87,7 +87,7 @@ enum courier_room courier_room(struct node *n, uint32_t member)
 
 void courier_open(struct node *n, uint32_t member, uint64_t bytes)
 {
-	struct lane *l = lane_of(n, member);
+	struct lane *l = courier_lane(n, member);
 	l->open++;
 	budget_pay(&l->rate, (int64_t)bytes);
 	budget_pay(&n->background, (int64_t)bytes);
@@ -95,14 +95,14 @@ void courier_open(struct node *n, uint32_t member, uint64_t bytes)
 
 void courier_correct(struct node *n, uint32_t member, uint64_t estimate, uint64_t bytes)
 {
-	struct lane *l = lane_of(n, member);
+	struct lane *l = courier_lane(n, member);
 	budget_pay(&l->rate, (int64_t)bytes - (int64_t)estimate);
 	budget_pay(&n->background, (int64_t)bytes - (int64_t)estimate);
 }
 
 void courier_close(struct node *n, uint32_t member, enum courier_end end)
 {
-	struct lane *l = lane_of(n, member);
+	struct lane *l = courier_lane(n, member);
 	if (l->open > 0) l->open--; /* it may be another node's lane by now */
 	if (end == COURIER_CONFIRMED) {
 		l->failures = 0;
@@ -123,7 +123,7 @@ void courier_close(struct node *n, uint32_t member, enum courier_end end)
 
 void courier_expect(struct node *n, uint32_t i)
 {
-	struct lane *l = lane_of(n, i);
+	struct lane *l = courier_lane(n, i);
 	struct instant soon = instant_after(n->now, HINT_PERIOD_US);
 	/* While some node is away, one way after the other through all copies would find little to do. */
 	if (i == LANE_STAND_INS && n->counters.stand_ins > 0) return;
@@ -134,7 +134,7 @@ void courier_expect(struct node *n, uint32_t i)
 void courier_recount(struct node *n)
 {
 	n->courier.uncertain = true;
-	struct lane *l = lane_of(n, LANE_SWEEP);
+	struct lane *l = courier_lane(n, LANE_SWEEP);
 	struct instant soon = instant_after(n->now, HINT_PERIOD_US);
 	if (l->next.us > soon.us) l->next = soon;
 }
@@ -142,8 +142,8 @@ void courier_recount(struct node *n)
 void hint_wake(struct node *n)
 {
 	if (!n->formed) return;
-	for (uint32_t i = 0; i < n->layout.member_count; i++) lane_of(n, i)->next = n->now;
-	struct lane *l = lane_of(n, LANE_STAND_INS);
+	for (uint32_t i = 0; i < n->layout.member_count; i++) courier_lane(n, i)->next = n->now;
+	struct lane *l = courier_lane(n, LANE_STAND_INS);
 	l->next = n->now;
 	l->woken = l->walking;
 }
@@ -183,11 +183,12 @@ static void sweep_over(struct node *n, struct lane *l)
 /* No record follows, and all that was begun has ended. */
 static void way_over(struct node *n, uint32_t i)
 {
-	struct lane *l = lane_of(n, i);
+	struct lane *l = courier_lane(n, i);
 	bool from_first = l->from_first;
 	arena_free(&l->arena);
 	l->after = BYTES_EMPTY;
 	l->from_first = true;
+	if (from_first && !l->missed) lag_end(n, i);
 	if (i == LANE_SWEEP)
 		sweep_over(n, l);
 	else if (from_first)
@@ -212,7 +213,7 @@ void courier_delivery_ended(struct node *n, uint32_t i, bool delivered, struct e
 static bool wants(struct node *n, uint32_t i)
 {
 	const struct courier *c = &n->courier;
-	struct lane *l = lane_of(n, i);
+	struct lane *l = courier_lane(n, i);
 	if (l->ended || (!l->walking && n->now.us < l->next.us)) return false;
 	/* What the sweep drops it alone drops. */
 	if (n->hints.used == n->hints.count || c->lanes[LANE_SWEEP].pending > 0) return false;
@@ -261,7 +262,7 @@ static void bounds(const struct lane *l, uint32_t i, uint8_t first[9], struct by
 static void ask_page(struct node *n, uint32_t i, struct effects *fx)
 {
 	struct courier *c = &n->courier;
-	struct lane *l = lane_of(n, i);
+	struct lane *l = courier_lane(n, i);
 	struct chore *ch = chore_take(n, CHORE_HINT_PAGE);
 	uint8_t first[9], behind[9];
 	struct bytes from, until;
@@ -280,6 +281,10 @@ static void ask_page(struct node *n, uint32_t i, struct effects *fx)
 		c->changes_at_start = c->changes;
 		c->sweep_began = n->now;
 	}
+	if (l->after.len == 0) {
+		l->missed = false;
+		lag_begin(n, i);
+	}
 	l->walking = c->asked = true;
 	c->asked_lane = i;
 	uint32_t room = i == LANE_SWEEP ? HINT_SWEEP_RECORDS : 2 * (l->window - l->open);
@@ -293,8 +298,9 @@ void courier_go_on(struct node *n, struct effects *fx)
 	c->wake = INSTANT_NEVER;
 	if (n->phase != NODE_SERVING || c->asked || !effects_have_room(fx)) return;
 	if (n->counters.hints == 0 && n->counters.stand_ins == 0 && !c->uncertain) return;
-	struct lane *sweep = lane_of(n, LANE_SWEEP);
-	if (sweep->next.us == 0) sweep->next = instant_after(n->now, HINT_SWEEP_US);
+	struct lane *sweep = courier_lane(n, LANE_SWEEP);
+	/* Soon at first: what was kept in an earlier life is known by number only. */
+	if (sweep->next.us == 0) sweep->next = instant_after(n->now, HINT_PERIOD_US);
 	if (!next_turn(n, &i)) return;
 	struct instant at = budget_ready(&n->background, n->now);
 	if (at.us > n->now.us) {
@@ -310,7 +316,7 @@ void hint_tick(struct node *n, struct effects *fx)
 	bool kept = n->counters.hints > 0 || n->counters.stand_ins > 0;
 	/* Who went away and came back is not blamed for what it did before. */
 	for (uint32_t i = 0; kept && i < n->layout.member_count; i++) {
-		struct lane *l = lane_of(n, i);
+		struct lane *l = courier_lane(n, i);
 		bool away = !member_set_has(&n->up, i);
 		if (l->away && !away) {
 			l->failures = 0;
@@ -349,6 +355,7 @@ static enum hint_verdict take_record(struct node *n, uint32_t i, const struct st
 	struct hint_record r;
 	if (!effects_have_room(fx)) return HINT_LATER;
 	if (!hint_parse(n, record, &r)) return HINT_TAKEN;
+	lag_see(n, i, &r);
 	if (i == LANE_SWEEP) return look_over(n, record, &r, fx);
 	if (!r.stand_in && hint_is_over(n, &r)) return hint_discard(n, i, record->key, &r, fx);
 	return hint_deliver(n, i, record->key, &r, fx);
@@ -367,7 +374,7 @@ void hint_on_page(struct node *n, const struct event *ev, struct effects *fx)
 {
 	struct courier *c = &n->courier;
 	uint32_t i = c->asked_lane, taken = 0, count = ev->scanned.count;
-	struct lane *l = lane_of(n, i);
+	struct lane *l = courier_lane(n, i);
 	enum hint_verdict v = HINT_TAKEN;
 	assert(c->asked);
 	c->asked = false;
@@ -385,6 +392,7 @@ void hint_on_page(struct node *n, const struct event *ev, struct effects *fx)
 	bool broken = ev->scanned.err != ERR_OK;
 	if (taken > 0 && !keep_place(l, ev->scanned.records[taken - 1].key)) broken = true;
 	if (broken) c->whole = false;
+	if (broken) l->missed = true;
 	l->ended = broken || (taken == count && (ev->scanned.done || count == 0));
 	if (l->ended && l->pending == 0)
 		way_over(n, i);

@@ -260,6 +260,7 @@ static void account(struct node *n, struct slot *s, enum err e)
 	change(&n->counters.hint_bytes, w->hint_bytes);
 	change(&n->counters.stand_in_bytes, w->stand_in_bytes);
 	if (w->hints > 0) n->counters.hints_kept += (uint64_t)w->hints;
+	lag_on_written(n, w);
 	if (ticket_pool(s->self) != SLOT_CHORE) n->memory.dirty = true;
 }
 
@@ -505,6 +506,12 @@ bool node_believes_up(const struct node *n, struct node_id id)
 {
 	const struct peer *p = member_find(n, id);
 	return id.v == n->self.v || (p != NULL && p->up);
+}
+
+uint64_t node_lag_ms(const struct node *n, struct node_id peer)
+{
+	int member = n->formed ? layout_find(&n->layout, peer) : -1;
+	return member < 0 ? 0 : lag_ms(n, (uint32_t)member);
 }
 
 const char *node_trouble(const struct node *n)

@@ -449,9 +449,36 @@ static void a_node_that_can_reach_nobody_stands_in_for_the_primary(void **state)
 	assert_string_equal(held(s, A, "k"), "v");
 }
 
+static uint64_t lag(struct story *s, int of, int peer)
+{
+	return node_lag_ms(s->node[of].node, s->node[peer].id);
+}
+
+/* D stands in for C. For a moment it counts A and B behind too, which have not told it that they have it. */
+static void whoever_a_copy_stands_in_for_lags_by_its_age(void **state)
+{
+	struct story *s = *state;
+	begin(s, 4);
+	node_dies(s, C);
+	run(s, 5);
+	put(s, A, "k", "v1", NOTHING);
+	run(s, 20);
+	assert_int_equal(metrics_of(s, D).stand_ins, 1);
+	run(s, 60000);
+	assert_in_range(lag(s, D, C), 59900, 60200);
+	assert_int_equal(lag(s, D, A), 0);
+	assert_int_equal(lag(s, D, B), 0);
+	assert_int_equal(lag(s, A, C), 0); /* it keeps nothing */
+	node_starts(s, C);
+	run(s, 10000);
+	assert_int_equal(metrics_of(s, D).stand_ins, 0);
+	assert_int_equal(lag(s, D, C), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		STORY(whoever_a_copy_stands_in_for_lags_by_its_age),
 		STORY(a_primary_that_is_down_is_replaced_by_the_next_fallback),
 		STORY(a_fallback_that_answered_is_counted_in_the_answer),
 		STORY(with_all_primaries_down_the_fallbacks_take_the_write),

@@ -183,6 +183,68 @@ static void hints_that_could_not_be_counted_at_the_start_are_found_later(void **
 	assert_int_equal(metrics_of(s, A).hints, 0);
 }
 
+static uint64_t lag(struct story *s, int of, int peer)
+{
+	return node_lag_ms(s->node[of].node, s->node[peer].id);
+}
+
+static void a_member_lags_by_the_age_of_the_oldest_write_that_it_missed(void **state)
+{
+	struct story *s = *state;
+	begin(s, 3);
+	assert_int_equal(lag(s, A, C), 0);
+	node_dies(s, C);
+	run(s, 5);
+	put(s, A, "k", "v1", NOTHING);
+	run(s, 5000);
+	put(s, A, "later", "v2", NOTHING);
+	run(s, 1000);
+	assert_in_range(lag(s, A, C), 5900, 6100);
+	assert_int_equal(lag(s, A, B), 0);
+	assert_int_equal(lag(s, B, C), 0); /* it keeps nothing for it */
+	node_starts(s, C);
+	run(s, 4000);
+	assert_int_equal(lag(s, A, C), 0);
+}
+
+static void what_is_left_for_a_member_decides_its_lag(void **state)
+{
+	struct story *s = *state;
+	begin(s, 3);
+	node_dies(s, B);
+	run(s, 5);
+	put(s, A, "k", "v1", NOTHING); /* for B, which stays away */
+	run(s, 3000);
+	cut(s, A, C, true);
+	untold(s);
+	s->next.w = 1;
+	put(s, A, "k2", "v2", NOTHING);
+	run(s, 3000);
+	assert_in_range(lag(s, A, C), 2900, 3600);
+	cut(s, A, C, false);
+	connect_all(s, A);
+	run(s, 10000);
+	assert_int_equal(lag(s, A, C), 0);
+	assert_in_range(lag(s, A, B), 15900, 17000);
+}
+
+static void a_restart_does_not_forget_how_far_a_member_is_behind(void **state)
+{
+	struct story *s = *state;
+	begin(s, 3);
+	node_dies(s, C);
+	run(s, 5);
+	put(s, A, "k", "v1", NOTHING);
+	run(s, 2000);
+	node_dies(s, A);
+	node_starts(s, A);
+	run(s, 5000);
+	assert_in_range(lag(s, A, C), 6900, 7200);
+	node_starts(s, C);
+	run(s, 5000);
+	assert_int_equal(lag(s, A, C), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -194,6 +256,9 @@ int main(void)
 		STORY(hints_for_one_key_are_one_delivery_of_what_is_there_now),
 		STORY(a_write_during_the_delivery_keeps_its_own_hint),
 		STORY(two_primaries_down_get_a_hint_each),
+		STORY(a_member_lags_by_the_age_of_the_oldest_write_that_it_missed),
+		STORY(what_is_left_for_a_member_decides_its_lag),
+		STORY(a_restart_does_not_forget_how_far_a_member_is_behind),
 		STORY(hints_that_could_not_be_counted_at_the_start_are_found_later),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
