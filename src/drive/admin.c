@@ -14,6 +14,8 @@
 #include "base/panic.h"
 #include "drive/admin_json.h"
 #include "drive/cmd.h"
+#include "drive/members.h"
+#include "drive/storer.h"
 #include "ring/ring.h"
 
 static bool is_up(const struct loop *l, struct node_id id)
@@ -39,7 +41,8 @@ static struct share *shares_of(const struct layout *y)
 	return shares;
 }
 
-static json_t *member_json(const struct loop *l, const struct member *m, struct share share)
+static json_t *member_json(const struct member *m, struct share share,
+                           const struct member_figures *f)
 {
 	json_t *o = json_object();
 	set_hex(o, "id", m->id.v);
@@ -48,19 +51,24 @@ static json_t *member_json(const struct loop *l, const struct member *m, struct 
 	set_bytes(o, "zone", m->zone);
 	set_number(o, "weight", m->weight);
 	set(o, "state", json_string(m->state == MEMBER_SERVING ? "serving" : "leaving"));
-	set(o, "self", json_boolean(m->id.v == node_self(l->node).v));
-	set(o, "up", json_boolean(is_up(l, m->id)));
+	set(o, "self", json_boolean(f->self));
+	set(o, "up", json_boolean(f->up));
 	set_number(o, "partitions", share.all);
 	set_number(o, "first_places", share.first);
+	set_number(o, "lag_ms", f->lag_ms);
+	set_number(o, "queue_bytes", f->queue_bytes);
+	set_number(o, "queue_messages", f->queue_messages);
 	return o;
 }
 
 static json_t *members_json(const struct loop *l, const struct layout *y)
 {
 	struct share *shares = shares_of(y);
+	struct member_figures *figures = member_figures(l, y);
 	json_t *list = json_array();
-	for (uint32_t i = 0; shares != NULL && i < y->member_count; i++)
-		json_array_append_new(list, member_json(l, &y->members[i], shares[i]));
+	for (uint32_t i = 0; shares != NULL && figures != NULL && i < y->member_count; i++)
+		json_array_append_new(list, member_json(&y->members[i], shares[i], &figures[i]));
+	free(figures);
 	free(shares);
 	return list;
 }
@@ -118,6 +126,17 @@ static json_t *reaping_json(const struct loop *l, const struct layout *y)
 	return o;
 }
 
+static json_t *disk_json(const struct loop *l)
+{
+	struct store_usage u;
+	json_t *o = json_object();
+	storer_usage(l->storer, &u);
+	set_number(o, "bytes", u.bytes);
+	set_number(o, "free_bytes", u.free_bytes);
+	set(o, "read_only", json_boolean(u.read_only));
+	return o;
+}
+
 static int status(const struct loop *l, struct buffer *to)
 {
 	const struct layout *y = node_layout(l->node);
@@ -126,6 +145,7 @@ static int status(const struct loop *l, struct buffer *to)
 	set(o, "cluster", y == NULL ? json_null() : cluster_json(y));
 	set(o, "members", y == NULL ? json_array() : members_json(l, y));
 	set(o, "reaping", reaping_json(l, y));
+	set(o, "disk", disk_json(l));
 	set(o, "counters", counters_json(l));
 	dump(o, to);
 	return 200;

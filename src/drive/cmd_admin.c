@@ -96,14 +96,15 @@ static void print_members(const json_t *members)
 {
 	size_t i;
 	json_t *m;
-	printf("\n  %-16s %-5s %-24s %-10s %6s %10s  %s\n", "member", "up", "peer address", "zone",
-	       "weight", "partitions", "id");
+	printf("\n  %-16s %-5s %-24s %-10s %6s %10s %9s %9s  %s\n", "member", "up", "peer address",
+	       "zone", "weight", "partitions", "behind", "queued", "id");
 	json_array_foreach(members, i, m)
 	{
-		printf("%c %-16s %-5s %-24s %-10s %6lld %10lld  %s\n", is_true(m, "self") ? '*' : ' ',
-		       text_of(m, "name"), is_true(m, "up") ? "up" : "DOWN", text_of(m, "address"),
-		       text_of(m, "zone"), number_of(m, "weight"), number_of(m, "partitions"),
-		       text_of(m, "id"));
+		printf("%c %-16s %-5s %-24s %-10s %6lld %10lld %7.1f s %7.1f K  %s\n",
+		       is_true(m, "self") ? '*' : ' ', text_of(m, "name"), is_true(m, "up") ? "up" : "DOWN",
+		       text_of(m, "address"), text_of(m, "zone"), number_of(m, "weight"),
+		       number_of(m, "partitions"), (double)number_of(m, "lag_ms") / 1e3,
+		       (double)number_of(m, "queue_bytes") / 1024, text_of(m, "id"));
 	}
 }
 
@@ -122,6 +123,23 @@ static void print_reaping(const json_t *document)
 	else if (is_true(reaping, "waiting"))
 		printf("; more waits for the next round");
 	printf("\n");
+}
+
+static double mib(const json_t *object, const char *name)
+{
+	return (double)number_of(object, name) / (1024 * 1024);
+}
+
+static void print_means(const json_t *document)
+{
+	const json_t *disk = json_object_get(document, "disk");
+	const json_t *counters = json_object_get(document, "counters");
+	printf("disk     %.1f MiB used, %.1f MiB free%s\n", mib(disk, "bytes"), mib(disk, "free_bytes"),
+	       is_true(disk, "read_only") ? "; it takes no writes" : "");
+	printf("clock    %lld ms off the median of all members\n",
+	       number_of(counters, "clock_offset_ms"));
+	printf("budget   %.1f MiB a second for work in the background\n",
+	       mib(counters, "background_bytes_per_s"));
 }
 
 static void print_status(const json_t *document)
@@ -146,6 +164,7 @@ static void print_status(const json_t *document)
 		number_of(counters, "hint_bytes"), number_of(counters, "hints_oldest_seconds"),
 		number_of(counters, "suspect_partitions"));
 	print_reaping(document);
+	print_means(document);
 	print_members(json_object_get(document, "members"));
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/panic.h"
 #include "drive/loop.h"
+#include "drive/members.h"
 #include "drive/peer.h"
 #include "drive/storer.h"
 #include "ring/layout.h"
@@ -125,20 +126,47 @@ static void render_label(struct buffer *to, struct bytes text)
 	}
 }
 
+enum of_member { MEMBER_UP, MEMBER_LAG, MEMBER_QUEUE_BYTES, MEMBER_QUEUE_MESSAGES };
+
+static double figure_of(const struct member_figures *f, enum of_member what)
+{
+	switch (what) {
+	case MEMBER_UP: return f->up ? 1 : 0;
+	case MEMBER_LAG: return (double)f->lag_ms / 1000;
+	case MEMBER_QUEUE_BYTES: return (double)f->queue_bytes;
+	case MEMBER_QUEUE_MESSAGES: return (double)f->queue_messages;
+	}
+	unreachable();
+}
+
+static void render_each(struct buffer *to, const struct layout *y,
+                        const struct member_figures *figures, enum of_member what, const char *name,
+                        const char *help)
+{
+	head(to, name, "gauge", help);
+	for (uint32_t i = 0; i < y->member_count; i++) {
+		if (figures[i].self) continue;
+		buffer_printf(to, "dunlin_%s{peer=\"", name);
+		render_label(to, y->members[i].name);
+		buffer_printf(to, "\",id=\"%016llx\"} %.15g\n", (unsigned long long)y->members[i].id.v,
+		              figure_of(&figures[i], what));
+	}
+}
+
 static void render_peers(const struct loop *l, struct buffer *to)
 {
 	const struct layout *y = node_layout(l->node);
-	if (y == NULL) return;
+	struct member_figures *f = y == NULL ? NULL : member_figures(l, y);
+	if (f == NULL) return;
 	number(to, "layout_epoch", GAUGE, "number of the layout in force", y->epoch.v);
-	head(to, "peer_up", "gauge", "1 when the member is believed up");
-	for (uint32_t i = 0; i < y->member_count; i++) {
-		struct node_id id = y->members[i].id;
-		if (id.v == node_self(l->node).v) continue;
-		buffer_printf(to, "dunlin_peer_up{peer=\"");
-		render_label(to, y->members[i].name);
-		buffer_printf(to, "\",id=\"%016llx\"} %d\n", (unsigned long long)id.v,
-		              node_believes_up(l->node, id) ? 1 : 0);
-	}
+	render_each(to, y, f, MEMBER_UP, "peer_up", "1 when the member is believed up");
+	render_each(to, y, f, MEMBER_LAG, "peer_lag_seconds",
+	            "age of the oldest write kept here that the member has not confirmed");
+	render_each(to, y, f, MEMBER_QUEUE_BYTES, "peer_queue_bytes",
+	            "bytes that wait to be written to the member");
+	render_each(to, y, f, MEMBER_QUEUE_MESSAGES, "peer_queue_messages",
+	            "messages among them that are not sealed yet");
+	free(f);
 }
 
 /* Who holds up a round of reaping; nobody while none is under way. */

@@ -395,6 +395,7 @@ void peers_each(const struct peers *p, void (*visit)(void *ctx, const struct pee
 		                       .messages_in = l->messages_in,
 		                       .messages_out = l->messages_out,
 		                       .queued_bytes = l->queue.bytes,
+		                       .queued_messages = l->queue.messages,
 		                       .dropped = l->dropped,
 		                       .connects = l->connects,
 		                       .breaks = l->breaks,

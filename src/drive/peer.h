@@ -71,7 +71,7 @@ struct peer_stats {
 	const char *address;
 	const char *state; /* "waiting" "resolving" "connecting" "up" "self" "twin" */
 	uint64_t bytes_in, bytes_out, messages_in, messages_out;
-	uint64_t queued_bytes, dropped, connects, breaks, handshake_failures;
+	uint64_t queued_bytes, queued_messages, dropped, connects, breaks, handshake_failures;
 };
 void peers_each(const struct peers *p, void (*visit)(void *ctx, const struct peer_stats *s),
                 void *ctx);
