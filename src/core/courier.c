@@ -391,8 +391,10 @@ void hint_on_page(struct node *n, const struct event *ev, struct effects *fx)
 	c->busy = false;
 	bool broken = ev->scanned.err != ERR_OK;
 	if (taken > 0 && !keep_place(l, ev->scanned.records[taken - 1].key)) broken = true;
-	if (broken) c->whole = false;
-	if (broken) l->missed = true;
+	if (broken) {
+		c->whole = false;
+		l->missed = true;
+	}
 	l->ended = broken || (taken == count && (ev->scanned.done || count == 0));
 	if (l->ended && l->pending == 0)
 		way_over(n, i);

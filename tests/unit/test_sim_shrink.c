@@ -206,7 +206,8 @@ static void numbers_are_read_as_they_are_written(void **state)
 static void what_is_no_set_of_numbers_is_refused(void **state)
 {
 	(void)state;
-	static const char *const texts[] = {"", "100", "-1", "1,", "1-", "1-100", "5-3", "x", "1 2", "1,,2"};
+	static const char *const texts[] = {"",      "100", "-1", "1,",  "1-",
+	                                    "1-100", "5-3", "x",  "1 2", "1,,2"};
 	uint64_t bits[NUMBERS_WORDS(100)];
 	for (unsigned i = 0; i < sizeof texts / sizeof texts[0]; i++)
 		assert_false(numbers_parse(texts[i], bits, 100));
