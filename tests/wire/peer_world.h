@@ -206,7 +206,8 @@ static inline struct msg heartbeat(uint64_t id)
 
 static inline struct msg bulk(struct bytes object)
 {
-	return (struct msg){.type = MSG_PUT, .put = {BYTES("\0\1t\0\1b\0\1k"), object}};
+	return (struct msg){.type = MSG_PUT,
+	                    .put = {.key = BYTES("\0\1t\0\1b\0\1k"), .object = object}};
 }
 
 struct found {
