@@ -142,8 +142,8 @@ void fault_init(struct world *w)
 	for (uint16_t i = 0; i < w->options.nodes; i++) {
 		uint64_t off =
 			world_may(w, FAULT_SKEW) && prng_below(w->prng, 2) == 0 ? SECONDS(5) : MS(20);
-		proc_set_clock(w, i, fault_either_way(w, off),
-		               world_may(w, FAULT_SKEW) ? fault_either_way(w, 200) : 0);
+		int64_t off_us = fault_either_way(w, off);
+		proc_set_clock(w, i, off_us, world_may(w, FAULT_SKEW) ? fault_either_way(w, 200) : 0);
 	}
 	for (unsigned k = 0; k < FAULT_KINDS; k++) {
 		if (!world_may(w, (enum fault_kind)k)) continue;

@@ -128,7 +128,10 @@ static void strike_rate(struct world *w, enum fault_kind kind)
 {
 	uint16_t proc = fault_any_proc(w);
 	int64_t ppm = -1000000;
-	if (kind == FAULT_DRIFT) ppm = fault_either_way(w, 1000000) / (int64_t)world_between(w, 1, 50);
+	if (kind == FAULT_DRIFT) {
+		ppm = fault_either_way(w, 1000000);
+		ppm /= (int64_t)world_between(w, 1, 50);
+	}
 	uint64_t rate = ppm < 0 ? (uint64_t)-ppm : (uint64_t)ppm;
 	uint64_t for_us = world_about(w, SECONDS(10));
 	uint64_t most_us = CLOCK_OFF_US_MAX * 1000000 / (rate + 1);
