@@ -24,6 +24,28 @@ enum {
 	TAG_ARRAY32 = 0xdd
 };
 
+/* Big-endian numbers of 0, 1, 2, 4 or 8 bytes: most of what is packed is of eight, dots. */
+static void put_wide(uint8_t *to, uint64_t v, unsigned width)
+{
+	switch (width) {
+	case 8: put_u64be(to, v); break;
+	case 4: put_u32be(to, (uint32_t)v); break;
+	case 2: put_u16be(to, (uint16_t)v); break;
+	case 1: to[0] = (uint8_t)v; break;
+	default: assert(width == 0);
+	}
+}
+
+static uint64_t get_wide(const uint8_t *from, unsigned width)
+{
+	switch (width) {
+	case 8: return get_u64be(from);
+	case 4: return get_u32be(from);
+	case 2: return get_u16be(from);
+	default: assert(width == 1); return from[0];
+	}
+}
+
 /* ---- writing ----------------------------------------------------------------------------- */
 
 void pack_raw(struct packer *p, struct bytes b)
@@ -36,9 +58,11 @@ void pack_raw(struct packer *p, struct bytes b)
 /* A tag byte and `width` bytes of big-endian number. */
 static void pack_tagged(struct packer *p, uint8_t tag, uint64_t v, unsigned width)
 {
-	uint8_t b[9] = {tag};
-	for (unsigned i = 0; i < width; i++) b[1 + i] = (uint8_t)(v >> (8 * (width - 1 - i)));
-	pack_raw(p, bytes_of(b, 1 + width));
+	if (p->len <= p->capacity && 1 + width <= p->capacity - p->len) {
+		p->to[p->len] = tag;
+		put_wide(p->to + p->len + 1, v, width);
+	}
+	p->len += 1 + width;
 }
 
 void pack_nil(struct packer *p)
@@ -110,8 +134,8 @@ static uint8_t take_tag(struct cursor *c)
 static uint64_t take_number(struct cursor *c, unsigned width, uint64_t at_least)
 {
 	if (left(c) < width) return fail(c);
-	uint64_t v = 0;
-	for (unsigned i = 0; i < width; i++) v = v << 8 | *c->at++;
+	uint64_t v = get_wide(c->at, width);
+	c->at += width;
 	return v < at_least ? fail(c) : v;
 }
 
