@@ -59,6 +59,21 @@ static void a_round_waits_for_a_member_that_is_silent_and_says_for_whom(void **s
 	expect_answer(s, get(s, B, "k"), "nothing");
 }
 
+/* It is within what clocks may be apart, but what expires by the horizon has not expired there yet. */
+static void a_round_waits_for_a_clock_that_has_not_come_to_its_horizon(void **state)
+{
+	struct story *s = *state;
+	begin_reaping(s, 3);
+	for (int i = A; i <= B; i++) s->node[i].wall_ms = 8000;
+	run(s, 1000);
+	int one = put(s, A, "k", "v1", NOTHING);
+	del(s, A, "k", one);
+	run(s, 6000);
+	for (int i = A; i <= C; i++) assert_string_equal(held(s, i, "k"), "deleted");
+	run(s, 15000);
+	for (int i = A; i <= C; i++) assert_string_equal(held(s, i, "k"), "nothing");
+}
+
 /* Hours later, from a disk that was put back: all others have forgotten that it was ever there. */
 static void what_an_old_copy_brings_back_is_forgotten(void **state)
 {
@@ -337,6 +352,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		STORY(a_tombstone_is_reaped_on_all_and_the_key_stays_deleted),
 		STORY(a_round_waits_for_a_member_that_is_silent_and_says_for_whom),
+		STORY(a_round_waits_for_a_clock_that_has_not_come_to_its_horizon),
 		STORY(what_an_old_copy_brings_back_is_forgotten),
 		STORY(what_an_old_copy_finds_is_not_shown_beside_one_who_knows),
 		STORY(an_old_copy_keeps_what_the_key_s_other_replica_holds),
