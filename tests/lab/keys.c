@@ -40,8 +40,7 @@ void keys_init(struct keys *k, uint32_t count)
 	                   .name = malloc(count * sizeof *k->name),
 	                   .place = malloc(count * sizeof *k->place)};
 	assert(all != NULL && k->hash != NULL && k->name != NULL && k->place != NULL);
-	for (uint32_t i = 0; i < count; i++)
-		all[i] = (struct hashed){key_hash_of(full_of(i, text)), i};
+	for (uint32_t i = 0; i < count; i++) all[i] = (struct hashed){key_hash_of(full_of(i, text)), i};
 	qsort(all, count, sizeof *all, by_hash);
 	for (uint32_t i = 0; i < count; i++) {
 		k->hash[i] = all[i].hash;

@@ -1,5 +1,4 @@
-/* lab.c - see lab.h: the agenda, the link, the clocks. What happens at one instant happens in the order
- * in which it was put on the agenda. */
+/* lab.c - see lab.h: the link, the clocks, and what happens. */
 #include "tests/lab/lab.h"
 
 #include <stdlib.h>
@@ -10,7 +9,7 @@
 
 enum lab_item_kind { ITEM_WRITE, ITEM_PACKET, ITEM_ALARM, ITEM_LINK };
 
-/* The nodes notice a while later. */
+/* `what` of an ITEM_LINK; the nodes notice a while later. Of an ITEM_WRITE it is the stream. */
 enum link_change { LINK_CUT, LINK_WHOLE, LINK_CUT_NOTICED, LINK_WHOLE_NOTICED };
 
 struct packet {
@@ -19,56 +18,11 @@ struct packet {
 	uint8_t bytes[];
 };
 
-struct lab_item {
-	uint64_t at_us, order;
-	enum lab_item_kind kind;
-	uint16_t node;
-	uint32_t what; /* WRITE: the stream; ALARM: the policy's; LINK: link_change */
-	struct packet *packet;
-};
-
-/* ---- agenda --------------------------------------------------------------------------------- */
-
-static bool is_before(const struct lab_item *a, const struct lab_item *b)
-{
-	return a->at_us != b->at_us ? a->at_us < b->at_us : a->order < b->order;
-}
-
-static void put(struct lab *l, struct lab_item item)
-{
-	if (l->agenda_count == l->agenda_room) {
-		l->agenda_room = l->agenda_room == 0 ? 64 : 2 * l->agenda_room;
-		l->agenda = realloc(l->agenda, l->agenda_room * sizeof *l->agenda);
-		assert(l->agenda != NULL);
-	}
-	item.order = ++l->order;
-	uint32_t at = l->agenda_count++;
-	for (; at > 0 && is_before(&item, &l->agenda[(at - 1) / 2]); at = (at - 1) / 2)
-		l->agenda[at] = l->agenda[(at - 1) / 2];
-	l->agenda[at] = item;
-}
-
-static struct lab_item take(struct lab *l)
-{
-	struct lab_item first = l->agenda[0], last = l->agenda[--l->agenda_count];
-	uint32_t at = 0;
-	for (;;) {
-		uint32_t child = 2 * at + 1;
-		if (child >= l->agenda_count) break;
-		if (child + 1 < l->agenda_count && is_before(&l->agenda[child + 1], &l->agenda[child]))
-			child++;
-		if (!is_before(&l->agenda[child], &last)) break;
-		l->agenda[at] = l->agenda[child];
-		at = child;
-	}
-	l->agenda[at] = last;
-	return first;
-}
-
 void lab_alarm(struct lab *l, uint16_t node, uint64_t after_us, uint32_t what)
 {
-	put(l, (struct lab_item){
-			   .at_us = l->now_us + after_us, .kind = ITEM_ALARM, .node = node, .what = what});
+	agenda_put(&l->agenda,
+	           (struct agenda_item){
+				   .at_us = l->now_us + after_us, .kind = ITEM_ALARM, .node = node, .what = what});
 }
 
 /* ---- clocks --------------------------------------------------------------------------------- */
@@ -106,8 +60,9 @@ void lab_send(struct lab *l, uint16_t from, uint16_t to, enum lab_kind kind, str
 	assert(p != NULL);
 	*p = (struct packet){.from = from, .len = (uint32_t)bytes.len};
 	memcpy(p->bytes, bytes.data, bytes.len);
-	put(l, (struct lab_item){
-			   .at_us = l->now_us + LAB_DELAY_US, .kind = ITEM_PACKET, .node = to, .packet = p});
+	agenda_put(&l->agenda,
+	           (struct agenda_item){
+				   .at_us = l->now_us + LAB_DELAY_US, .kind = ITEM_PACKET, .node = to, .p = p});
 }
 
 void lab_send_msg(struct lab *l, uint16_t from, uint16_t to, enum lab_kind kind,
@@ -126,10 +81,10 @@ void lab_send_msg(struct lab *l, uint16_t from, uint16_t to, enum lab_kind kind,
 
 /* ---- writing through ------------------------------------------------------------------------ */
 
-/* A ticket that tells which key its answer is about. */
-static uint64_t ticket_of(struct lab *l, uint32_t key)
+/* A ticket that tells which key its answer is about, and in what state it was. */
+static uint64_t ticket_of(const struct lab *l, uint16_t node, uint32_t key)
 {
-	return (lab_ticket(l) & ~0xffffffffULL) | key;
+	return (l->node[node].held[key].x & ~0xffffffffULL) | 1ULL << 63 | key;
 }
 
 static void write_through(struct lab *l, uint16_t node, uint32_t key)
@@ -144,7 +99,7 @@ static void write_through(struct lab *l, uint16_t node, uint32_t key)
 	pack_bin(&records, m.put.object);
 	for (uint16_t to = 0; to < LAB_NODES; to++) {
 		if (to == node) continue;
-		m.id.v = ticket_of(l, key);
+		m.id.v = ticket_of(l, node, key);
 		lab_send_msg(l, node, to, SENT_WRITE_THROUGH, &m, records.len);
 	}
 }
@@ -162,7 +117,8 @@ static void on_msg(struct lab *l, uint16_t node, uint16_t from, struct bytes byt
 		lab_send_msg(l, node, from, SENT_WRITE_THROUGH, &ack, 0);
 	} else {
 		assert(m.type == MSG_PUT_ACK);
-		if (l->policy->on_confirmed != NULL)
+		bool as_is = m.id.v == ticket_of(l, node, (uint32_t)m.id.v);
+		if (as_is && l->policy->on_confirmed != NULL)
 			l->policy->on_confirmed(l, node, from, (uint32_t)m.id.v);
 	}
 }
@@ -194,7 +150,8 @@ static void stream_next(struct lab *l, uint32_t stream)
 	uint64_t from = l->now_us < s->from_us ? s->from_us : l->now_us;
 	uint64_t at = from + scenario_gap_us(s, &l->clients);
 	if (at < s->until_us)
-		put(l, (struct lab_item){.at_us = at, .kind = ITEM_WRITE, .what = stream});
+		agenda_put(&l->agenda,
+		           (struct agenda_item){.at_us = at, .kind = ITEM_WRITE, .what = stream});
 }
 
 static void happen_write(struct lab *l, uint32_t stream)
@@ -218,59 +175,58 @@ static void notice(struct lab *l, bool whole)
 /* Silence tells of a cut, the first heartbeat that comes through of its end. */
 static void happen_link(struct lab *l, enum link_change change)
 {
-	struct lab_item noticed = {.kind = ITEM_LINK};
+	struct agenda_item noticed = {.kind = ITEM_LINK};
 	switch (change) {
 	case LINK_CUT:
 		l->cut = true;
 		noticed.at_us = l->now_us + SILENCE_US;
 		noticed.what = LINK_CUT_NOTICED;
-		put(l, noticed);
+		agenda_put(&l->agenda, noticed);
 		break;
 	case LINK_WHOLE:
 		l->cut = false;
 		gauge_owe(l);
 		noticed.at_us = l->now_us + HEARTBEAT_US + LAB_DELAY_US;
 		noticed.what = LINK_WHOLE_NOTICED;
-		put(l, noticed);
+		agenda_put(&l->agenda, noticed);
 		break;
 	case LINK_CUT_NOTICED: notice(l, false); break;
 	case LINK_WHOLE_NOTICED: notice(l, true); break;
 	}
 }
 
-static void happen(struct lab *l, const struct lab_item *item)
+static void happen(struct lab *l, const struct agenda_item *item)
 {
 	gauge_advance(l);
-	switch (item->kind) {
+	switch ((enum lab_item_kind)item->kind) {
 	case ITEM_WRITE: happen_write(l, item->what); break;
-	case ITEM_PACKET: happen_packet(l, item->node, item->packet); break;
+	case ITEM_PACKET: happen_packet(l, item->node, item->p); break;
 	case ITEM_LINK: happen_link(l, (enum link_change)item->what); break;
 	case ITEM_ALARM: l->policy->on_alarm(l, item->node, item->what); break;
 	}
-	free(item->packet);
+	free(item->p);
 }
 
 static void step(struct lab *l)
 {
-	struct lab_item item = take(l);
+	struct agenda_item item = agenda_take(&l->agenda);
 	l->now_us = item.at_us;
 	happen(l, &item);
 }
 
 void lab_run(struct lab *l)
 {
-	while (l->agenda_count > 0 && l->agenda[0].at_us <= LAB_END_US) step(l);
+	while (agenda_next_us(&l->agenda) <= LAB_END_US) step(l);
 	l->now_us = LAB_END_US;
 	gauge_advance(l);
 	if (!l->gauge.owing) gauge_owe(l);
-	while (l->agenda_count > 0 && l->gauge.differing > 0 &&
-	       l->agenda[0].at_us <= LAB_END_US + LAB_GRACE_US)
+	while (l->gauge.differing > 0 && agenda_next_us(&l->agenda) <= LAB_END_US + LAB_GRACE_US)
 		step(l);
 }
 
 void lab_drain(struct lab *l)
 {
-	while (l->agenda_count > 0) step(l);
+	while (l->agenda.count > 0) step(l);
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */
@@ -301,8 +257,11 @@ static void scenario_begin(struct lab *l)
 		stream_next(l, i);
 	}
 	if (l->scenario->heal_us == 0) return;
-	put(l, (struct lab_item){.at_us = l->scenario->cut_us, .kind = ITEM_LINK, .what = LINK_CUT});
-	put(l, (struct lab_item){.at_us = l->scenario->heal_us, .kind = ITEM_LINK, .what = LINK_WHOLE});
+	agenda_put(&l->agenda, (struct agenda_item){
+							   .at_us = l->scenario->cut_us, .kind = ITEM_LINK, .what = LINK_CUT});
+	agenda_put(
+		&l->agenda,
+		(struct agenda_item){.at_us = l->scenario->heal_us, .kind = ITEM_LINK, .what = LINK_WHOLE});
 }
 
 void lab_init(struct lab *l, const struct ground *g, const struct scenario *s,
@@ -320,13 +279,13 @@ void lab_init(struct lab *l, const struct ground *g, const struct scenario *s,
 	for (uint16_t i = 0; i < LAB_NODES; i++) node_init_here(l, i);
 	gauge_init(l);
 	if (s != NULL) scenario_begin(l);
-	if (p != NULL) p->open(l);
+	if (p != NULL && p->open != NULL) p->open(l);
 }
 
 void lab_free(struct lab *l)
 {
-	if (l->policy != NULL) l->policy->close(l);
-	while (l->agenda_count > 0) free(take(l).packet);
+	if (l->policy != NULL && l->policy->close != NULL) l->policy->close(l);
+	while (l->agenda.count > 0) free(agenda_take(&l->agenda).p);
 	for (uint16_t i = 0; i < LAB_NODES; i++) {
 		struct held *held = l->node[i].held;
 		for (uint32_t k = 0; k < l->ground->keys.count; k++)
@@ -339,7 +298,7 @@ void lab_free(struct lab *l)
 	}
 	gauge_free(l);
 	arena_free(&l->arena);
-	free(l->agenda);
+	agenda_free(&l->agenda);
 	free(l->pool_memory);
 	free(l->pool_state);
 	free(l->scratch);

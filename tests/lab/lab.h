@@ -18,6 +18,7 @@
 #include "core/actor.h"
 #include "core/object.h"
 #include "dunlin/msg.h"
+#include "tests/lab/agenda.h"
 #include "tests/lab/keys.h"
 
 #define LAB_NODES 2
@@ -97,17 +98,16 @@ struct lab {
 	struct lab_node node[LAB_NODES];
 	bool cut;  /* what is on the link is lost */
 	bool down; /* and the nodes know: nobody sends any more */
-	uint64_t now_us, order;
-	struct lab_item *agenda;
-	uint32_t agenda_count, agenda_room;
+	uint64_t now_us;
+	struct agenda agenda;
 	struct prng clients, chance; /* chance: the policy's */
 	uint64_t writes;
 	struct lab_sent sent[SENT_KINDS];
 	struct gauge gauge;
 	void *pool_memory, *pool_state;
 	struct pool pool;
-	struct arena arena;  /* for the length of one operation */
-	uint8_t *scratch;    /* a letter that is being written */
+	struct arena arena; /* for the length of one operation */
+	uint8_t *scratch;   /* a letter that is being written */
 	/* By place: how many of 2^40 writes of that stream are to it; and these added up. */
 	uint64_t *weight[LAB_STREAMS], *sums[LAB_STREAMS];
 };

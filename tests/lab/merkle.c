@@ -77,8 +77,8 @@ static void leaf_range(const struct lab *l, const struct merkle_tree *t, uint32_
 	unsigned shift = 64 - MERKLE_BITS * t->depth;
 	*from = keys_from(&l->ground->keys, (uint64_t)leaf << shift);
 	bool last = leaf + 1 == 1U << MERKLE_BITS * t->depth;
-	*until = last ? l->ground->keys.count
-	              : keys_from(&l->ground->keys, ((uint64_t)leaf + 1) << shift);
+	*until =
+		last ? l->ground->keys.count : keys_from(&l->ground->keys, ((uint64_t)leaf + 1) << shift);
 }
 
 /* ---- lists of numbers ----------------------------------------------------------------------- */

@@ -41,7 +41,7 @@ unsigned merkle_depth(uint32_t keys);
 
 struct merkle_tree {
 	unsigned depth;
-	uint64_t now_ms;                      /* when it was made, by the node's clock: 0: not yet */
+	uint64_t now_ms;                       /* when it was made, by the node's clock: 0: not yet */
 	uint64_t *level[MERKLE_DEPTH_MAX + 1]; /* level[0] is the root */
 };
 

@@ -28,8 +28,7 @@ static void open(struct lab *l)
 	                                   {YOUNG_DEPTH, 60000, 600000},
 	                                   {depth, 600000, UINT64_MAX}};
 	merkle_init(m, tier, TIERS);
-	for (uint32_t i = 0; i < TIERS; i++)
-		lab_alarm(l, 0, prng_below(&l->chance, period_us[i]), i);
+	for (uint32_t i = 0; i < TIERS; i++) lab_alarm(l, 0, prng_below(&l->chance, period_us[i]), i);
 }
 
 static void close(struct lab *l)

@@ -18,7 +18,7 @@ struct policy {
 	void (*on_letter)(struct lab *l, uint16_t node, struct letter_in *in);
 	/* This node took a client's write. */
 	void (*on_written)(struct lab *l, uint16_t node, uint32_t key);
-	/* `peer` confirmed the write-through of a write that this node took. */
+	/* `peer` confirmed the write-through of a write that this node took, and it holds no more since. */
 	void (*on_confirmed)(struct lab *l, uint16_t node, uint16_t peer, uint32_t key);
 	/* What this node holds of a key is not `before` any more, for whatever reason. */
 	void (*on_changed)(struct lab *l, uint16_t node, uint32_t key, const struct held *before);

@@ -19,9 +19,7 @@ const struct scenario scenarios[SCENARIOS] = {
      .stream = {{20000, 0, LAB_END_US, SPREAD_ZIPF, 0.9}},
      .cut_us = SECONDS(150),
      .heal_us = SECONDS(350)},
-	{.name = "skew",
-     .stream = {{30000, 0, LAB_END_US, SPREAD_ZIPF, 1.3}},
-     .skew_ms = 1500},
+	{.name = "skew", .stream = {{30000, 0, LAB_END_US, SPREAD_ZIPF, 1.3}}, .skew_ms = 1500},
 };
 
 static uint32_t hot_keys(uint32_t count)

@@ -91,7 +91,8 @@ void lab_write_at(struct lab *l, uint16_t node, uint32_t key, uint64_t unix_ms)
 bool lab_merge(struct lab *l, uint16_t node, uint32_t key, struct bytes object)
 {
 	struct arena_mark mark = arena_mark(&l->arena);
-	struct object mine = lab_object(l, lab_held(l, node, key)), theirs = lab_object(l, object), both;
+	struct object mine = lab_object(l, lab_held(l, node, key)), theirs = lab_object(l, object),
+				  both;
 	bool room = object_merge(&l->arena, &mine, &theirs, &both);
 	assert(room);
 	bool news = !dvv_includes(&mine.seen, &theirs.seen);
@@ -113,10 +114,10 @@ static void ground_object(struct arena *a, const struct ground *g, struct prng *
 	/* A few actors of past days, as a cluster has them. */
 	struct dot dot = {{0x8000000000000000ULL | (1 + prng_below(p, 4))},
 	                  hlc_at_ms(LAB_EPOCH_MS - HOUR_MS - prng_below(p, OLDEST_MS - HOUR_MS))};
-	struct sibling s = {.dot = dot,
-	                    .origin = {0x9000000000000000ULL},
-	                    .value = bytes_of(g->value, g->value_bytes)};
-	struct object o = {.seen = {.vector = &dot, .vector_count = 1}, .siblings = &s, .sibling_count = 1};
+	struct sibling s = {
+		.dot = dot, .origin = {0x9000000000000000ULL}, .value = bytes_of(g->value, g->value_bytes)};
+	struct object o = {
+		.seen = {.vector = &dot, .vector_count = 1}, .siblings = &s, .sibling_count = 1};
 	struct packer pack = {.to = to, .capacity = g->value_bytes + GROUND_OBJECT_BYTES};
 	object_pack(&pack, &o);
 	assert(pack_fits(&pack));
@@ -143,8 +144,11 @@ void ground_init(struct ground *g, uint32_t count, uint32_t value_bytes)
 	arena_init(&a, &pool);
 	prng_seed(&random, 3);
 	keys_init(&g->keys, count);
-	for (uint32_t i = 0; i < count; i++)
-		ground_object(&a, g, &random, i, g->memory + i * each, &g->held[i]);
+	uint8_t *to = g->memory;
+	for (uint32_t i = 0; i < count; i++) {
+		ground_object(&a, g, &random, i, to, &g->held[i]);
+		to += g->held[i].len;
+	}
 	arena_free(&a);
 	free(region);
 	free(state);
