@@ -119,7 +119,10 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(LIB)
 	$(say) LINK $@
 	$(q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -lmsgpackc $(LIBS_all)
 
-$(patsubst tests/%.c,$(BUILD)/tests/%,$(LAB_TESTS)): $(OBJ_lab)
+$(BUILD)/tests/lab/%: $(BUILD)/obj/tests/lab/%.o $(OBJ_lab) $(LIB)
+	@mkdir -p $(@D)
+	$(say) LINK $@
+	$(q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_all)
 
 $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(LIB)
 	@mkdir -p $(@D)

@@ -2,11 +2,12 @@
  *
  *   dunlin-lab [policies] [sweep] [quorum] [--quick] [--also POLICY] [--out DIR]
  *
- * Without a word all three. --quick: the sweep to 10^4 keys, fewer reads for the quorums. --also: one more
+ * Without a word all three. --quick: the sweep to 10^4 keys, fewer writes for the quorums. --also: one more
  * policy, broken on purpose (dirty_key_forget). Tables to stdout, DIR/policies.tsv, DIR/sweep.tsv and
  * DIR/quorum.tsv. The same bytes each time. Exit 0; 1: a file cannot be written; 2: misuse. */
 #include <stdlib.h>
 
+#include "tests/lab/quorum.h"
 #include "tests/lab/sweep.h"
 #include "tests/lab/table.h"
 
@@ -85,6 +86,11 @@ int main(int argc, char **argv)
 	if ((o.what & DO_SWEEP) != 0) {
 		FILE *f = create(&o, "sweep.tsv");
 		sweep_run(o.quick ? 10000 : 1000000, f);
+		finish(f);
+	}
+	if ((o.what & DO_QUORUM) != 0) {
+		FILE *f = create(&o, "quorum.tsv");
+		quorum_run(o.quick ? 50 : 1000, f);
 		finish(f);
 	}
 	return 0;
