@@ -191,7 +191,7 @@ sim: $(BUILD)/dunlin-sim
 	$(BUILD)/dunlin-sim --seeds $(SEEDS) --first $(FIRST) --faults $(FAULTS) --time $(TIME) --jobs 2
 
 .PHONY: tests
-tests: all $(TESTS)
+tests: all $(TESTS) $(BUILD)/dunlin-lab
 
 # Under ThreadSanitizer: what has threads.
 .PHONY: threads

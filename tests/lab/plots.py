@@ -128,11 +128,11 @@ def policies_plots(out):
 
             size.append(Bars(title + ": bytes", there, values(lambda r: [
                 int(r["bytes"]) - int(r["overhead_bytes"]), int(r["overhead_bytes"])])))
-            stale.append(Bars(title + ": stale reads, %", there,
+            stale.append(Bars(title + ": stale, %", there,
                               values(lambda r: [float(r["stale_pct"])])))
     panels(os.path.join(out, "policies.svg"),
            "pale: records (and, behind write-through, the writes); full: what is said to find them", size)
-    panels(os.path.join(out, "stale.svg"), "of all reads in ten minutes, at both nodes", stale)
+    panels(os.path.join(out, "stale.svg"), "stale reads of all reads in ten minutes, at both nodes", stale)
 
 
 # ---- lines ------------------------------------------------------------------------------------------
