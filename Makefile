@@ -21,11 +21,13 @@ SRC_wire := $(wildcard src/wire/*.c)
 SRC_store := $(wildcard src/store/*.c)
 SRC_drive := $(wildcard src/drive/*.c)
 SRC_sim  := $(wildcard tests/sim/*.c)
+SRC_lab  := $(filter-out tests/lab/test_%,$(wildcard tests/lab/*.c))
 SRC_check := $(wildcard chaos/check/*.c) tests/sim/check.c tests/sim/history.c
 UNIT     := $(wildcard tests/unit/test_*.c)
 SCENARIO := $(wildcard tests/scenario/test_*.c)
 CONTRACT := $(wildcard tests/contract/test_*.c)
 WIRE     := $(wildcard tests/wire/test_*.c)
+LAB_TESTS := $(wildcard tests/lab/test_*.c)
 FUZZ     := $(wildcard tests/fuzz/fuzz_*.c)
 
 # ---- flags ------------------------------------------------------------------------------------
@@ -64,9 +66,10 @@ OBJ_main  := $(call obj,src/drive/main.c)
 OBJ_lib   := $(filter-out $(OBJ_main),$(OBJ_rooms))
 OBJ_sim   := $(call obj,$(SRC_sim))
 OBJ_check := $(call obj,$(SRC_check))
+OBJ_lab   := $(call obj,$(filter-out tests/lab/main.c,$(SRC_lab)))
 OBJ_core  := $(call obj,$(SRC_base) $(SRC_ring) $(SRC_core))
 LIB       := $(BUILD)/libdunlin.a
-TESTS     := $(patsubst tests/%.c,$(BUILD)/tests/%,$(UNIT) $(SCENARIO) $(CONTRACT) $(WIRE))
+TESTS     := $(patsubst tests/%.c,$(BUILD)/tests/%,$(UNIT) $(SCENARIO) $(CONTRACT) $(WIRE) $(LAB_TESTS))
 FUZZERS   := $(patsubst tests/%.c,$(BUILD)/%,$(FUZZ))
 
 .PHONY: all
@@ -98,6 +101,10 @@ $(BUILD)/dunlin-check: $(OBJ_check) $(LIB)
 	$(say) LINK $@
 	$(q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_all)
 
+$(BUILD)/dunlin-lab: $(call obj,tests/lab/main.c) $(OBJ_lab) $(LIB)
+	$(say) LINK $@
+	$(q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_all)
+
 # Preloaded into nodes whose clock is to be wrong.
 $(BUILD)/chaos-clock.so: chaos/clock/clock.c
 	@mkdir -p $(@D)
@@ -112,6 +119,11 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(LIB)
 	$(say) LINK $@
 	$(q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -lmsgpackc $(LIBS_all)
 
+$(BUILD)/tests/lab/%: $(BUILD)/obj/tests/lab/%.o $(OBJ_lab) $(LIB)
+	@mkdir -p $(@D)
+	$(say) LINK $@
+	$(q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_all)
+
 $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(LIB)
 	@mkdir -p $(@D)
 	$(say) LINK $@
@@ -121,7 +133,7 @@ $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(LIB)
 
 # ---- for people ------------------------------------------------------------------------------
 
-.PHONY: help deps run test check-long sim bench asan tsan tidy walls fmt fuzz mutants install uninstall deb clean
+.PHONY: help deps run test check-long sim lab bench asan tsan tidy walls fmt fuzz mutants install uninstall deb clean
 help:
 	@echo 'make run         install what is missing, build, and run three nodes on this machine'
 	@echo 'make test        install what is missing, build, and run everything that CI runs'
@@ -129,6 +141,7 @@ help:
 	@echo 'make deps        install missing Debian packages, by name'
 	@echo 'make all         build/release/dunlin and build/release/dunlin-sim'
 	@echo 'make sim         simulate SEEDS=$(SEEDS) seeds from FIRST=$(FIRST) on, FAULTS=$(FAULTS), TIME=$(TIME)'
+	@echo 'make lab         anti-entropy policies side by side; LAB=quick for the short form'
 	@echo 'make mutants     seeded bugs, each of which some check must find; SAMPLE=N for some of them'
 	@echo 'make fuzz        each decoder for FUZZ_SECONDS=$(FUZZ_SECONDS) s'
 	@echo 'make asan tsan   the tests under address + undefined, and thread sanitizers'
@@ -178,7 +191,7 @@ sim: $(BUILD)/dunlin-sim
 	$(BUILD)/dunlin-sim --seeds $(SEEDS) --first $(FIRST) --faults $(FAULTS) --time $(TIME) --jobs 2
 
 .PHONY: tests
-tests: all $(TESTS)
+tests: all $(TESTS) $(BUILD)/dunlin-lab
 
 # Under ThreadSanitizer: what has threads.
 .PHONY: threads
@@ -206,6 +219,11 @@ fuzz:
 	@sh tests/fuzz/run.sh $(FUZZ_SECONDS)
 .PHONY: fuzzers
 fuzzers: $(FUZZERS)
+
+# Tables to the screen, rows to build/lab/*.tsv, plots beside them: docs/lab/README.md.
+LAB ?= full
+lab: $(BUILD)/dunlin-lab
+	@sh tests/lab/run.sh $(BUILD)/dunlin-lab $(LAB)
 
 SAMPLE ?=
 mutants: all

@@ -96,8 +96,8 @@ case $mode in
 asan) sanitized asan 20; finish ;;
 tsan) sanitized tsan 0; finish ;;
 quick) build release tests; compiled release; finish ;;
-long) seeds=${LONG_SEEDS:-3000} fuzz=${LONG_FUZZ:-600} sample= sanitized_seeds=200 ;;
-ci) seeds=300 fuzz=8 sample=4-of-99 sanitized_seeds=16 ;;
+long) seeds=${LONG_SEEDS:-3000} fuzz=${LONG_FUZZ:-600} sample= sanitized_seeds=200 lab=full ;;
+ci) seeds=300 fuzz=8 sample=4-of-99 sanitized_seeds=16 lab= ;;
 *) echo "run.sh: ci, long, asan, tsan or quick" >&2; exit 2 ;;
 esac
 
@@ -111,6 +111,7 @@ done
 for t in tests/docs/test_*.py; do
 	check "docs/$(basename "$t")" python3 "$t"
 done
+check lab python3 tests/lab/test_lab.py $lab
 check chaos sh tests/chaos/short.sh
 check docker/metrics python3 tests/docker/test_metrics.py
 check docker/chaos sh tests/chaos/docker.sh
