@@ -166,7 +166,7 @@ static void strike_slow(struct world *w)
 	if (n < 2) return;
 	uint16_t a = fault_any_proc(w), everyone = (uint16_t)((1U << n) - 1);
 	uint16_t b = (uint16_t)((a + 1 + prng_below(w->prng, n - 1)) % n);
-	uint16_t others = prng_below(w->prng, 4) == 0 ? everyone : (uint16_t)(1U << b);
+	uint16_t others = (uint16_t)(prng_below(w->prng, 4) == 0 ? everyone : 1U << b);
 	t.slow[a] = others & (uint16_t) ~(1U << a);
 	for (uint16_t i = 0; i < n; i++)
 		if ((t.slow[a] >> i & 1) != 0) t.slow[i] = (uint16_t)(1U << a);
