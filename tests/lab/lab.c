@@ -111,6 +111,7 @@ static void on_msg(struct lab *l, uint16_t node, uint16_t from, struct bytes byt
 	enum err e = msg_unpack(bytes, &m, entries);
 	assert(e == ERR_OK);
 	clock_follow(&l->node[node].clock, lab_wall(l, node), m.hlc);
+	if (l->policy->on_msg != NULL && l->policy->on_msg(l, node, from, &m)) return;
 	if (m.type == MSG_PUT) {
 		lab_merge(l, node, keys_find(&l->ground->keys, m.put.key), m.put.object);
 		struct msg ack = {.type = MSG_PUT_ACK, .id = m.id, .epoch = {1}, .hlc = lab_hlc(l, node)};

@@ -16,6 +16,9 @@ struct policy {
 	void (*close)(struct lab *l);
 	void (*on_alarm)(struct lab *l, uint16_t node, uint32_t what);
 	void (*on_letter)(struct lab *l, uint16_t node, struct letter_in *in);
+	/* A message of the server's has come. True: it was the policy's, and is dealt with; else it is taken
+	 * for a write-through or its ack. */
+	bool (*on_msg)(struct lab *l, uint16_t node, uint16_t from, const struct msg *m);
 	/* This node took a client's write. */
 	void (*on_written)(struct lab *l, uint16_t node, uint32_t key);
 	/* `peer` confirmed the write-through of a write that this node took, and it holds no more since. */

@@ -205,6 +205,61 @@ static void what_forgets_never_converges(void **state)
 	ground_free(&g);
 }
 
+/* ---- what a policy hears -------------------------------------------------------------------- */
+
+static unsigned heard, cuts, heals;
+#define MINE 7
+
+/* It sends on what changes, in a message of the server's. */
+static void tell_change(struct lab *l, uint16_t node, uint32_t key, const struct held *before)
+{
+	uint8_t full[LAB_KEY_BYTES];
+	struct msg m = {.type = MSG_PUT, .id = {MINE}, .hlc = lab_hlc(l, node)};
+	assert_true(before->x != l->node[node].held[key].x);
+	m.put.key = keys_full(&l->ground->keys, key, full);
+	m.put.object = lab_held(l, node, key);
+	lab_send_msg(l, node, (uint16_t)(1 - node), SENT_POLICY, &m, m.put.key.len + m.put.object.len);
+}
+
+static bool hear(struct lab *l, uint16_t node, uint16_t from, const struct msg *m)
+{
+	assert_int_equal(from, 1 - node);
+	if (m->id.v != MINE) return false;
+	heard++;
+	lab_merge(l, node, keys_find(&l->ground->keys, m->put.key), m->put.object);
+	return true;
+}
+
+static void count_link(struct lab *l, uint16_t node, bool whole)
+{
+	(void)node;
+	assert_true(whole == !l->down);
+	*(whole ? &heals : &cuts) += 1;
+}
+
+static void a_policy_hears_of_changes_of_messages_and_of_the_link(void **state)
+{
+	static const struct policy tells = {
+		.name = "tells", .on_changed = tell_change, .on_msg = hear, .on_link = count_link};
+	struct ground g;
+	struct lab l;
+	(void)state;
+	ground_init(&g, 500, 10);
+	for (int path = PATH_ONLY; path <= PATH_WRITE_THROUGH; path++) {
+		heard = cuts = heals = 0;
+		lab_init(&l, &g, &scenarios[2], &tells, (enum lab_path)path);
+		lab_run(&l);
+		assert_true(heard > l.writes / 2 && heard < l.writes * 2);
+		assert_int_equal(cuts, LAB_NODES);
+		assert_int_equal(heals, LAB_NODES);
+		/* Only what was written while the link was cut is not everywhere. */
+		assert_true(l.gauge.differing > 0 && l.gauge.differing < 500);
+		assert_true((l.sent[SENT_WRITE_THROUGH].messages > 0) == (path == PATH_WRITE_THROUGH));
+		lab_free(&l);
+	}
+	ground_free(&g);
+}
+
 /* ---- models --------------------------------------------------------------------------------- */
 
 static void the_least_is_the_number_of_choices(void **state)
@@ -275,6 +330,7 @@ int main(void)
 		cmocka_unit_test(gauges_say_what_a_look_at_all_keys_says),
 		cmocka_unit_test(a_node_that_is_stale_half_of_the_time_is_a_quarter_of_the_reads),
 		cmocka_unit_test(what_forgets_never_converges),
+		cmocka_unit_test(a_policy_hears_of_changes_of_messages_and_of_the_link),
 		cmocka_unit_test(the_least_is_the_number_of_choices),
 		cmocka_unit_test(peers_send_what_their_sources_say),
 		cmocka_unit_test(the_paper_s_model_gives_the_paper_s_figures),
