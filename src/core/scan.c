@@ -43,9 +43,9 @@ bool scan_begin_until(struct node *n, struct slot *s, struct partition_id p, str
                       struct bytes last_key, struct effects *fx)
 {
 	bool ok = true;
-	struct bytes until = successor(&s->arena, last_key, &ok);
-	return ok && scan_stretch(n, s, p, after, last_key.len > 0 ? until : BYTES_EMPTY,
-	                          SCAN_PAGE_BYTES, fx);
+	struct bytes until = BYTES_EMPTY;
+	if (last_key.len > 0) until = successor(&s->arena, last_key, &ok);
+	return ok && scan_stretch(n, s, p, after, until, SCAN_PAGE_BYTES, fx);
 }
 
 bool scan_begin_sized(struct node *n, struct slot *s, struct partition_id p, struct bytes after,
